@@ -1,0 +1,73 @@
+# `make help` lists the targets. Needs git, make and any Python 3.8 or newer; the rest is
+# fetched into .tools/ (uv) and .venv/ (the packages of requirements.lock).
+
+# The Python of the environment: a version ("3.13"), a command or a path.
+PYTHON ?= $(shell cat .python-version)
+# Extras installed for the tests.
+EXTRAS := probes,ray,slurm,postgres,pdf,docs,dev
+# More words for pytest: make test ARGS="-k laws"
+ARGS :=
+
+UV := $(or $(shell uv --version >/dev/null 2>&1 && command -v uv),.tools/uv/bin/uv)
+VENV := .venv
+INSTALL := $(UV) pip install --quiet --python $(VENV)/bin/python \
+	--constraints requirements.lock --build-constraints requirements.lock
+
+# One BLAS thread for each process: with more, two test workers fight for the same cores.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format lock clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.stamp-demo ## run the demonstration; its results go to demo/
+	@$(VENV)/bin/bayescmr demo --out demo
+
+test: $(VENV)/.stamp-test ## run the whole test suite (ARGS="..." goes to pytest)
+	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 $(ARGS)
+
+lint: $(VENV)/.stamp-test ## check style, formatting and types
+	@$(VENV)/bin/ruff check --quiet --output-format concise
+	@$(VENV)/bin/ruff format --check --quiet || \
+		{ $(VENV)/bin/ruff format --check; echo "To mend it: make format"; exit 1; }
+	@$(VENV)/bin/mypy --no-error-summary
+	@echo "Style, formatting and types are in order."
+
+format: $(VENV)/.stamp-test ## mend style and formatting where ruff can
+	@$(VENV)/bin/ruff check --fix --quiet
+	@$(VENV)/bin/ruff format --quiet
+
+lock: $(UV) ## write requirements.lock anew, with the newest versions
+	@$(UV) pip compile --quiet --universal --python-version 3.12 --all-extras --upgrade \
+		--no-annotate --no-header --output-file requirements.lock pyproject.toml
+
+clean: ## remove results, build products and caches
+	@rm -rf demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
+	@find bayescmr tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## the same, and the environment and uv too
+	@rm -rf $(VENV) .tools
+
+.tools/uv/bin/uv:
+	@echo "Fetching uv into .tools/"
+	@sh tools/get_uv.sh .tools/uv $(PYTHON)
+
+$(VENV)/bin/python: | $(UV)
+	@echo "Making $(VENV) with Python $(PYTHON)"
+	@rm -rf $(VENV)
+	@$(UV) venv --quiet --python $(PYTHON) $(VENV) || { \
+		echo "No Python $(PYTHON) could be found or fetched. bayescmr needs 3.12 or newer:"; \
+		echo "    make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; } >&2
+
+$(VENV)/.stamp-demo: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing bayescmr into $(VENV)"
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.stamp-test: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing bayescmr with the extras $(EXTRAS) into $(VENV)"
+	@$(INSTALL) --editable ".[$(EXTRAS)]"
+	@touch $@ $(VENV)/.stamp-demo

@@ -1,0 +1,45 @@
+"""What every test shares: one thread per process, paths, and how hypothesis searches."""
+
+from __future__ import annotations
+
+import os
+
+# Before numpy is imported anywhere: BLAS reads these once, and two pytest workers with a
+# thread pool each would fight for the same cores.
+for _name in (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+# No deadline: the first call of a compiled function takes seconds. In CI the examples are
+# the same on every run, so that a red build is red again.
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """Folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the tables that may not be redistributed; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no shared/data beside the checkout: its tables may not be redistributed")
+    return SHARED_DATA
