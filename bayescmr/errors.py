@@ -1,0 +1,27 @@
+"""Errors a user can meet: each says what, where, what was got, what was expected, how to fix."""
+
+from __future__ import annotations
+
+
+class BayesCMRError(Exception):
+    """Root of every error raised on purpose by this package."""
+
+
+class RunTableError(BayesCMRError, ValueError):
+    """The run table cannot be used as it is."""
+
+
+class ModelError(BayesCMRError, ValueError):
+    """A model, law or prior is unknown or ill-formed."""
+
+
+class TargetError(BayesCMRError, ValueError):
+    """The question (size, domain, tokens, tolerance, risk) cannot be asked of this posterior."""
+
+
+class PosteriorFileError(BayesCMRError, ValueError):
+    """A saved posterior cannot be read."""
+
+
+class SamplingError(BayesCMRError, RuntimeError):
+    """The sampler could not start or finish."""
