@@ -1,0 +1,103 @@
+"""What a law is: a named, stateless formula for the change of a loss during continued pre-training.
+
+One formula serves the sampler (PyTensor), predictions (numpy) and plots: every
+method takes the array namespace ``xp`` (``numpy`` or ``pytensor.tensor``) last.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+#: numpy array or PyTensor variable: laws run unchanged on both.
+Array = Any
+Support = Literal["real", "positive", "unit"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a law, on its natural scale.
+
+    Parameters
+    ----------
+    name, symbol, unit, meaning : str
+        Name in code and tables, symbol in equations, unit, one-line meaning.
+    support : {"real", "positive", "unit"}
+        ``positive`` is sampled as its logarithm, ``unit`` (0, 1) as its logit.
+    """
+
+    name: str
+    symbol: str
+    unit: str
+    support: Support
+    meaning: str
+
+    def natural(self, value: Array, xp: Any = np) -> Array:
+        """Map from the unconstrained scale to the natural one."""
+        if self.support == "positive":
+            return xp.exp(value)
+        if self.support == "unit":
+            return 1.0 / (1.0 + xp.exp(-value))
+        return value
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The point at which covariates are centred, so that parameters are well determined there.
+
+    Parameters
+    ----------
+    size : float
+        Non-embedding parameters (count).
+    tokens : float
+        CPT tokens (count).
+    ratio : float
+        Domain share in (0, 1).
+    """
+
+    size: float
+    tokens: float
+    ratio: float
+
+    def __post_init__(self) -> None:
+        if not (self.size > 0 and self.tokens > 0 and 0 < self.ratio < 1):
+            raise ValueError(f"reference must have size > 0, tokens > 0, 0 < ratio < 1, got {self}")
+
+
+class Law(ABC):
+    """Change of one loss (loss minus base, nats/token) against tokens and ratio.
+
+    Subclasses are stateless; parameters arrive as a mapping from name to
+    arrays (natural scale) that broadcast against ``tokens`` and ``ratio``.
+    """
+
+    name: ClassVar[str]
+    role: ClassVar[Literal["general", "domain"]]
+    title: ClassVar[str]
+    equation: ClassVar[str]
+    citation: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]]
+    #: True if the change never falls as ratio grows, for all parameter values.
+    monotone_in_ratio: ClassVar[bool] = False
+
+    @abstractmethod
+    def change(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
+    ) -> Array:
+        """Loss minus base, nats/token, at ``tokens >= 0`` (count) and ``0 <= ratio <= 1``."""
+
+    @abstractmethod
+    def slope(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
+    ) -> Array:
+        """Derivative of :meth:`change` with respect to ln tokens, nats/token per e-fold."""
+
+    def turning_point(
+        self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any = np
+    ) -> Array | None:
+        """Tokens at which :meth:`change` peaks, where the law has a closed form; else None."""
+        return None
