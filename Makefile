@@ -27,7 +27,7 @@ demo: $(VENV)/.stamp-demo ## run the demonstration; its results go to demo/
 	@$(VENV)/bin/bayescmr demo --out demo
 
 test: $(VENV)/.stamp-test ## run the whole test suite (ARGS="..." goes to pytest)
-	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 $(ARGS)
+	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.stamp-test ## check style, formatting and types
 	@$(VENV)/bin/ruff check --quiet --output-format concise

@@ -12,36 +12,49 @@ from bayescmr.laws.powers import power
 
 
 class AnchoredPower(Law):
-    """Domain loss that falls from its base towards a floor, faster at larger ratios."""
+    """Domain loss that falls from its base towards a floor, faster at larger ratios.
+
+    Notes
+    -----
+    Its amplitude is the drop at the reference point, which data near it
+    determine whatever the exponent; the floor d_inf lies
+    ``drop / (1 - (1 + exp(-t_dom))^-beta)`` below the base. As beta -> 0 the
+    fall is logarithmic in tokens, as most published curves are.
+    """
 
     name = "anchored_power"
     role = "domain"
     title = "Anchored power law of the domain loss"
     equation = (
-        "change(T, R) = -gain (1 - (1 + (R / R_ref)^eta T / T_half)^-beta),"
-        "  gain = d0 - d_inf,  T_half = T_ref exp(t_dom)"
+        "change(T, R) = -drop G((R / R_ref)^eta exp(-t_dom) t) / G(exp(-t_dom)),  t = T / T_ref\n"
+        "G(z)         = 1 - (1 + z)^-beta\n"
+        "that is d = d_inf + (d0 - d_inf) (1 + R^eta T / tau_dom)^-beta"
     )
     citation = "Anchored form of Gu et al. 2024, arXiv 2407.17467, Eq. 6 (domain loss)"
     parameters = (
-        Parameter("gain", "d0 - d_inf", "nats/token", "positive", "largest possible gain"),
+        Parameter("drop", "drop", "nats/token", "positive", "fall of the loss at T_ref and R_ref"),
         Parameter("eta", "eta", "1", "positive", "how strongly the ratio speeds up learning"),
-        Parameter("t_dom", "ln(tau_dom/T_ref)", "ln(T/T_ref)", "real", "log time scale at R_ref"),
+        Parameter("t_dom", "t_dom", "ln(T/T_ref)", "real", "log time scale at R_ref"),
         Parameter("beta", "beta", "1", "positive", "exponent of the power law"),
     )
 
     def _scaled(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any
     ) -> Array:
-        """Return (R/R_ref)^eta T/tau_dom."""
+        """Return (R/R_ref)^eta exp(-t_dom) T/T_ref."""
         speed = power(ratio / ref.ratio, theta["eta"], xp) * xp.exp(-theta["t_dom"])
         return speed * (tokens / ref.tokens)
+
+    def _gain(self, theta: Mapping[str, Array], xp: Any) -> Array:
+        """Return d0 - d_inf."""
+        return -theta["drop"] / xp.expm1(-theta["beta"] * xp.log1p(xp.exp(-theta["t_dom"])))
 
     @override
     def change(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
         scaled = self._scaled(theta, tokens, ratio, ref, xp)
-        return theta["gain"] * xp.expm1(-theta["beta"] * xp.log1p(scaled))
+        return self._gain(theta, xp) * xp.expm1(-theta["beta"] * xp.log1p(scaled))
 
     @override
     def slope(
@@ -49,4 +62,4 @@ class AnchoredPower(Law):
     ) -> Array:
         scaled = self._scaled(theta, tokens, ratio, ref, xp)
         fall = xp.exp(-(theta["beta"] + 1.0) * xp.log1p(scaled))
-        return -theta["gain"] * theta["beta"] * scaled * fall
+        return -self._gain(theta, xp) * theta["beta"] * scaled * fall

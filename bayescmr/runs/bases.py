@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import pandas as pd
 
 from bayescmr.runs.cells import Float, Mask
-from bayescmr.runs.columns import Layout, Quantity
+from bayescmr.runs.columns import Layout, Quantity, Role
 from bayescmr.runs.problems import Ints, Problems, names, show
 
 #: Bases that differ by less are one number (nats/token).
@@ -39,7 +41,7 @@ def resolve_bases(long: pd.DataFrame, used: Mask, layout: Layout, problems: Prob
     """
     loss = long["loss"].to_numpy()
     zero = _base_rows(long)
-    pair = long.groupby(["run", "eval_set"], sort=False).ngroup().to_numpy()
+    pair = long.groupby(["run", "eval_set"], sort=False).ngroup().to_numpy().astype(np.int64)
     own, _ = _range(pair, loss, zero)
     stated, _ = _range(pair, long["base"].to_numpy(), long["base"].notna().to_numpy())
     _contradictions(long, pair, own[pair], layout, problems)
@@ -117,8 +119,8 @@ def _groups(long: pd.DataFrame) -> Ints:
     """Rows that share a base checkpoint: one size, one evaluation set, one domain if it matters."""
     domain = long["domain"].where(long["role"] == "domain", "").fillna("")
     keys = long[["size", "eval_set"]].assign(domain=domain)
-    codes: Ints = keys.groupby(["size", "eval_set", "domain"], sort=False).ngroup().to_numpy()
-    return codes
+    codes = keys.groupby(["size", "eval_set", "domain"], sort=False).ngroup().to_numpy()
+    return codes.astype(np.int64)
 
 
 def _range(index: Ints, values: Float, where: Mask) -> tuple[Float, Float]:
@@ -210,7 +212,9 @@ def _missing(
     rows = long.iloc[at].assign(low=low[at], high=high[at], at=at)
     # Runs that lack a base for the same reason share one line.
     keys = ["eval_set", "role", "low", "high"]
-    for (eval_set, role, lowest, highest), group in rows.groupby(keys, dropna=False, sort=False):
+    for _, group in rows.groupby(keys, dropna=False, sort=False):
+        eval_set, role = str(group["eval_set"].iloc[0]), cast(Role, group["role"].iloc[0])
+        lowest, highest = float(group["low"].iloc[0]), float(group["high"].iloc[0])
         runs = [str(run) for run in pd.unique(group["run"])]
         column = layout.column("base", eval_set, role)
         who = f"{'run' if len(runs) == 1 else 'runs'} {names(runs)}"

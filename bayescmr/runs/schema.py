@@ -149,7 +149,8 @@ def check_ranges(frame: pd.DataFrame, layout: Layout, problems: Problems) -> Non
 def _translate(
     cases: pd.DataFrame, frame: pd.DataFrame, layout: Layout, problems: Problems
 ) -> None:
-    for (column, name), group in cases.groupby(["column", "check"], sort=False):
+    for _, group in cases.groupby(["column", "check"], sort=False):
+        column, name = str(group["column"].iloc[0]), str(group["check"].iloc[0])
         rule = next(r for r in RULES[layout.kinds[column]] if r.name == name)
         positions = group["index"].to_numpy(dtype=np.int64)
         bad = np.zeros(len(frame), dtype=np.bool_)

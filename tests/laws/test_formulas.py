@@ -67,9 +67,7 @@ def test_turning_point_law_is_the_form_of_the_design(
 
 
 @given(delta=st.floats(-1, 1), mu=exponents, e=st.floats(1e-12, 0.05), cmr=st.floats(0.001, 0.999))
-def test_turning_point_cmr_has_a_closed_form(
-    delta: float, mu: float, e: float, cmr: float
-) -> None:
+def test_turning_point_cmr_has_a_closed_form(delta: float, mu: float, e: float, cmr: float) -> None:
     """With kappa = 0, T0(R) = T at R = 1 + e - (1 - R_ref + e) exp(delta) t^(-1/mu)."""
     theta = {"c": 0.0, "a": 0.1, "s": 0.5, "delta": delta, "mu": mu,
              "kappa": 0.0, "nu": 0.3, "e": e}  # fmt: skip
@@ -220,28 +218,39 @@ def test_shift_gain_dips_before_it_rises_and_turns() -> None:
 # -- anchored_power -----------------------------------------------------------------------------
 
 
-@given(gain=st.floats(0.01, 3.0), eta=exponents, t_dom=st.floats(-3, 3), beta=exponents,
+@given(drop=st.floats(0.01, 3.0), eta=exponents, t_dom=st.floats(-3, 3), beta=exponents,
        ratio=shares, multiple=multiples)  # fmt: skip
 def test_anchored_power_is_the_formula_of_the_design(
-    gain: float, eta: float, t_dom: float, beta: float, ratio: float, multiple: float
+    drop: float, eta: float, t_dom: float, beta: float, ratio: float, multiple: float
 ) -> None:
-    """d - d0 = (d_inf - d0) (1 - (1 + (R/R_ref)^eta T/tau_dom)^-beta)."""
-    theta = {"gain": gain, "eta": eta, "t_dom": t_dom, "beta": beta}
+    """d = d_inf + (d0 - d_inf) (1 + (R/R_ref)^eta T/tau_dom)^-beta, given the fall at T_ref."""
+    theta = {"drop": drop, "eta": eta, "t_dom": t_dom, "beta": beta}
+    gain = drop / (1 - (1 + 1 / np.exp(t_dom)) ** -beta)
     scaled = (ratio / REF.ratio) ** eta * multiple / np.exp(t_dom)
     want = -gain * (1 - (1 + scaled) ** -beta)
     got = DOMAIN.change(theta, multiple * REF.tokens, ratio, REF)
-    np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-12)
+    # 1 - (1 + z)^-beta cancels when it is small: its rounding is relative to the gain.
+    np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-13 * gain)
 
 
-@given(gain=st.floats(0.01, 3.0), eta=exponents, t_dom=st.floats(-3, 3), beta=exponents,
+@given(drop=st.floats(0.01, 3.0), eta=exponents, t_dom=st.floats(-3, 3), beta=exponents,
        ratio=st.floats(0.0, 1.0), multiple=multiples)  # fmt: skip
 def test_anchored_power_is_anchored(
-    gain: float, eta: float, t_dom: float, beta: float, ratio: float, multiple: float
+    drop: float, eta: float, t_dom: float, beta: float, ratio: float, multiple: float
 ) -> None:
-    """Exactly no change at T = 0, and none ever for pure replay."""
-    theta = {"gain": gain, "eta": eta, "t_dom": t_dom, "beta": beta}
+    """Exactly no change at T = 0, none ever for pure replay, and -drop at the reference point."""
+    theta = {"drop": drop, "eta": eta, "t_dom": t_dom, "beta": beta}
     assert DOMAIN.change(theta, 0.0, ratio, REF) == 0.0
     assert DOMAIN.change(theta, multiple * REF.tokens, 0.0, REF) == 0.0
+    np.testing.assert_allclose(DOMAIN.change(theta, REF.tokens, REF.ratio, REF), -drop, rtol=1e-12)
+
+
+def test_anchored_power_becomes_logarithmic_as_the_exponent_vanishes() -> None:
+    theta = {"drop": 0.4, "eta": 0.5, "t_dom": -1.0, "beta": 1e-9}
+    multiple = np.geomspace(0.01, 30, 9)
+    want = -0.4 * np.log1p(multiple * np.e) / np.log1p(np.e)
+    got = DOMAIN.change(theta, multiple * REF.tokens, REF.ratio, REF)
+    np.testing.assert_allclose(got, want, rtol=1e-7)
 
 
 # -- powers -------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The model: specification, hierarchy, noise, graph, engine."""

@@ -1,0 +1,133 @@
+"""From a validated run table to the arrays of one block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayescmr.laws import Reference
+from bayescmr.model.hierarchy import Hierarchy
+from bayescmr.model.noise import RunBlocks
+
+Float = npt.NDArray[np.float64]
+
+
+def reference_of(frame: pd.DataFrame) -> Reference:
+    """Centre of the data: geometric means of sizes and tokens, median ratio inside (0, 1)."""
+    ratios = np.unique(frame["ratio"].to_numpy(dtype=float))
+    inside = ratios[(ratios > 0) & (ratios < 1)]
+    sizes = np.unique(frame["size"].to_numpy(dtype=float))
+    return Reference(
+        size=float(np.exp(np.log(sizes).mean())),
+        tokens=float(np.exp(np.log(frame["tokens"].to_numpy(dtype=float)).mean())),
+        # Tables with only R = 0 or R = 1 still need a finite centre.
+        ratio=float(np.median(inside)) if len(inside) else 0.5,
+    )
+
+
+def hierarchy_of(frame: pd.DataFrame, size_length: float, reference: Reference) -> Hierarchy:
+    """Levels found in the rows of one block."""
+    return Hierarchy(
+        sizes=tuple(float(v) for v in np.unique(frame["size"].to_numpy(dtype=float))),
+        domains=tuple(sorted(str(v) for v in frame["domain"].unique())),
+        eval_sets=tuple(sorted(str(v) for v in frame["eval_set"].unique())),
+        size_length=size_length,
+        reference=reference,
+    )
+
+
+@dataclass(frozen=True)
+class BlockData:
+    """Arrays of one block; a trajectory is one run on one evaluation set.
+
+    Parameters
+    ----------
+    blocks : RunBlocks
+        Losses and checkpoint patterns.
+    tokens : ndarray, shape (trajectories, checkpoints)
+        CPT tokens; padding repeats the last checkpoint.
+    ratio : ndarray, shape (trajectories,)
+        Domain share.
+    design : ndarray, shape (trajectories, terms)
+        Rows of the hierarchy.
+    labels : tuple of (str, str)
+        Run and evaluation set of each trajectory.
+    reference : Reference
+        Where covariates are centred.
+    """
+
+    blocks: RunBlocks
+    tokens: Float
+    ratio: Float
+    design: Float
+    labels: tuple[tuple[str, str], ...]
+    reference: Reference
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Everything the compiled model reads, by name."""
+        blocks = {f.name: getattr(self.blocks, f.name) for f in fields(self.blocks)}
+        return {
+            "tokens": self.tokens,
+            "ratio": self.ratio,
+            "design": self.design,
+            "reference_tokens": np.array(self.reference.tokens),
+            "reference_ratio": np.array(self.reference.ratio),
+            **blocks,
+        }
+
+
+def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
+    """Arrange the rows of one block (one role) by trajectory and checkpoint pattern."""
+    trajectories: list[dict[str, Any]] = []
+    columns = ["run", "eval_set"]
+    for (run, eval_set), rows in frame.sort_values("tokens").groupby(columns, sort=True):
+        first = rows.iloc[0]
+        trajectories.append(
+            {
+                "label": (str(run), str(eval_set)),
+                "group": (float(first["size"]), str(first["domain"]), str(eval_set)),
+                "ratio": float(first["ratio"]),
+                "tokens": rows["tokens"].to_numpy(dtype=float),
+                "change": rows["change"].to_numpy(dtype=float),
+                "se": rows["se"].to_numpy(dtype=float),
+            }
+        )
+    patterns: dict[tuple[bytes, bytes, bool], int] = {}
+    index = np.array(
+        [
+            patterns.setdefault(
+                (t["tokens"].tobytes(), t["se"].tobytes(), t["ratio"] == 1.0), len(patterns)
+            )
+            for t in trajectories
+        ]
+    )
+    order = np.argsort(index, kind="stable")
+    trajectories = [trajectories[i] for i in order]
+    index = index[order]
+    firsts = [trajectories[int(np.argmax(index == p))] for p in range(len(patterns))]
+    width = max(len(t["tokens"]) for t in trajectories)
+
+    def pad(values: Float, fill: float) -> Float:
+        return np.concatenate([values, np.full(width - len(values), fill)])
+
+    tokens = np.array([pad(t["tokens"], t["tokens"][-1]) for t in trajectories])
+    scale = hierarchy.reference.tokens
+    return BlockData(
+        blocks=RunBlocks(
+            y=np.array([pad(t["change"], 0.0) for t in trajectories]),
+            x=np.array([np.log(pad(t["tokens"], t["tokens"][-1]) / scale) for t in firsts]),
+            variance=np.array([pad(t["se"] ** 2, 0.0) for t in firsts]),
+            count=np.array([len(t["tokens"]) for t in firsts], dtype=np.int64),
+            start=np.concatenate([[0], np.cumsum(np.bincount(index))]).astype(np.int64),
+            no_replay=np.array([int(t["ratio"] == 1.0) for t in firsts], dtype=np.int64),
+        ),
+        tokens=tokens,
+        ratio=np.array([t["ratio"] for t in trajectories]),
+        design=hierarchy.design([t["group"] for t in trajectories]),
+        labels=tuple(t["label"] for t in trajectories),
+        reference=hierarchy.reference,
+    )
