@@ -1,0 +1,9 @@
+"""Critical mixture ratio: target, estimands, decision."""
+
+from __future__ import annotations
+
+from bayescmr.cmr.estimands import ESTIMANDS, Estimand
+from bayescmr.cmr.result import CMR, Summary, critical_mixture_ratio
+from bayescmr.cmr.target import Target
+
+__all__ = ["CMR", "ESTIMANDS", "Estimand", "Summary", "Target", "critical_mixture_ratio"]

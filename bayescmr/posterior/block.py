@@ -1,0 +1,147 @@
+"""Posterior of one loss: draws, and the law evaluated on them for any group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from bayescmr.model.hierarchy import Hierarchy
+from bayescmr.model.noise import natural_scales
+from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
+
+Float = npt.NDArray[np.float64]
+Theta = dict[str, Float]
+
+
+@dataclass(frozen=True)
+class BlockPosterior:
+    """Draws of one block (general or domain loss).
+
+    Parameters
+    ----------
+    spec : BlockSpec
+        Law, hierarchy and priors.
+    hierarchy : Hierarchy
+        Levels that were probed.
+    coef : ndarray, shape (chains, draws, parameters, terms)
+        Hierarchy coefficients on the sampled scale.
+    ln_effect_sd : ndarray, shape (chains, draws, parameters, factors)
+        Log sds of the effects.
+    noise : ndarray, shape (chains, draws, 6)
+        Noise quantities on their sampled scale.
+    statistics : xarray.Dataset
+        Sampler statistics; empty for draws from the prior.
+    seed : int
+        For the effects of groups and runs never seen.
+    """
+
+    spec: BlockSpec
+    hierarchy: Hierarchy
+    coef: Float
+    ln_effect_sd: Float
+    noise: Float
+    statistics: xr.Dataset
+    seed: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Chains and draws per chain."""
+        return self.coef.shape[0], self.coef.shape[1]
+
+    @property
+    def n_draws(self) -> int:
+        """Draws in all chains."""
+        return self.shape[0] * self.shape[1]
+
+    @cached_property
+    def scales(self) -> Float:
+        """Noise scales, shape (draws, 6), in the order of ``bayescmr.model.noise.SCALES``."""
+        return np.asarray(natural_scales(self.noise.reshape(self.n_draws, -1)))
+
+    @cached_property
+    def _fresh(self) -> Float:
+        """Standard normals for a new size and a new domain, shape (2, draws, parameters).
+
+        The same for every target, so that results are smooth in the target and
+        all evaluation sets of one target share them.
+        """
+        rng = np.random.default_rng([self.seed, 1])
+        return rng.standard_normal((2, self.n_draws, len(self.spec.parameters)))
+
+    def theta(self, size: float, domain: str, eval_set: str) -> Theta:
+        """Law parameters of one group on the natural scale, each of shape (draws,).
+
+        Groups never probed get effects of their own, drawn from the hierarchy.
+
+        Raises
+        ------
+        TargetError
+            Unknown evaluation set, or size not > 0.
+        """
+        place = self.hierarchy.place(size, domain, eval_set)
+        n = self.n_draws
+        sampled = self.coef.reshape(n, *self.coef.shape[2:]) @ place.row
+        if place.new_size or place.new_domain:
+            sd = np.exp(self.ln_effect_sd.reshape(n, *self.ln_effect_sd.shape[2:]))
+            sampled = (
+                sampled
+                + place.new_size * sd[:, :, FACTORS.index("size")] * self._fresh[0]
+                + place.new_domain * sd[:, :, FACTORS.index("domain")] * self._fresh[1]
+            )
+        return {
+            p.name: np.asarray(p.natural(sampled[:, i]))
+            for i, p in enumerate(self.spec.law.parameters)
+        }
+
+    def change(
+        self, size: float, domain: str, eval_set: str, tokens: npt.ArrayLike, ratio: npt.ArrayLike
+    ) -> Float:
+        """Expected change of loss, nats/token, shape (draws, points).
+
+        ``tokens`` (count) and ``ratio`` broadcast against each other to (points,).
+        """
+        theta = {k: v[:, None] for k, v in self.theta(size, domain, eval_set).items()}
+        t, r = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(tokens, float)), np.atleast_1d(np.asarray(ratio, float))
+        )
+        return np.asarray(
+            self.spec.law.change(theta, t[None, :], r[None, :], self.hierarchy.reference)
+        )
+
+    def run_effect(self, tokens: float, stream: int = 0) -> tuple[Float, Float]:
+        """Effect of a new run at ``tokens`` on its loss and on its slope in ln tokens.
+
+        Parameters
+        ----------
+        tokens : float
+            CPT tokens (count).
+        stream : int
+            Index of the evaluation set; effects of different sets are independent.
+
+        Returns
+        -------
+        level, slope : ndarray, shape (draws,)
+            nats/token and nats/token per e-fold. The drift has no slope of its own.
+        """
+        rng = np.random.default_rng([self.seed, 2, stream])
+        z = rng.standard_normal((3, self.n_draws))
+        offset, slope, drift = (self.scales[:, i] for i in range(3))
+        x = np.log(tokens / self.hierarchy.reference.tokens)
+        return offset * z[0] + slope * z[1] * x + drift * z[2], slope * z[1]
+
+    def quantities(self) -> dict[str, Float]:
+        """Every sampled quantity by name, each of shape (chains, draws)."""
+        found: dict[str, Float] = {}
+        role = self.spec.role
+        for i, parameter in enumerate(self.spec.parameters):
+            for j, term in enumerate(self.hierarchy.terms):
+                found[f"{role} {parameter.name}[{term}]"] = self.coef[:, :, i, j]
+            for j, factor in enumerate(FACTORS):
+                found[f"{role} {parameter.name}[sd over {factor}]"] = self.ln_effect_sd[:, :, i, j]
+        for i, name in enumerate(NOISE):
+            found[f"{role} noise[{name}]"] = self.noise[:, :, i]
+        return found

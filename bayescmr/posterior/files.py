@@ -1,0 +1,176 @@
+"""Saving and loading a posterior: netCDF groups and JSON attributes, nothing executable."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescmr.errors import ModelError, PosteriorFileError
+from bayescmr.laws import Reference
+from bayescmr.model.hierarchy import Hierarchy
+from bayescmr.model.spec import FACTORS, NOISE, Role, parse_model
+from bayescmr.posterior.block import BlockPosterior
+from bayescmr.posterior.posterior import Posterior, Provenance
+
+#: Raised by one whenever the layout of the file changes.
+SCHEMA = 1
+
+
+def save(posterior: Posterior, path: Path) -> Path:
+    """Write atomically: a reader never sees half a file.
+
+    Layout: root attributes ``bayescmr_schema``, ``model`` (YAML text),
+    ``provenance`` (JSON) and ``kind``; group ``runs`` (the table); for each
+    loss a group with ``coef``, ``ln_effect_sd``, ``noise`` and a group
+    ``<loss>/sample_stats``.
+    """
+    tree = xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(),
+            "/runs": _frame_to_dataset(posterior.frame),
+            **{f"/{role}": _block_to_dataset(block) for role, block in posterior.blocks.items()},
+            **{
+                f"/{role}/sample_stats": block.statistics
+                for role, block in posterior.blocks.items()
+            },
+        }
+    )
+    tree.attrs = {
+        "bayescmr_schema": SCHEMA,
+        "model": posterior.model.text,
+        "kind": posterior.kind,
+        "provenance": json.dumps(vars(posterior.provenance), sort_keys=True),
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            tree.to_netcdf(partial, engine="h5netcdf")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise PosteriorFileError(f"{path}: cannot write: {error}") from None
+    return path
+
+
+def load(path: str | Path) -> Posterior:
+    """Read a posterior written by :meth:`Posterior.save`.
+
+    Raises
+    ------
+    PosteriorFileError
+        Missing file, another kind of file, a newer schema, or damaged content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PosteriorFileError(
+            f"{path}: no such file; `bayescmr fit RUNS.csv --out {path.name}` writes one"
+        )
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            tree.load()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise PosteriorFileError(f"{path}: not a netCDF file that can be read ({first})") from None
+    schema = tree.attrs.get("bayescmr_schema")
+    if schema is None:
+        raise PosteriorFileError(
+            f"{path}: not written by bayescmr (no attribute bayescmr_schema);"
+            " expected a file from `bayescmr fit`"
+        )
+    if int(schema) != SCHEMA:
+        raise PosteriorFileError(
+            f"{path}: schema {schema}, expected {SCHEMA}; fit again with this version"
+        )
+    try:
+        model = parse_model(str(tree.attrs["model"]), f"{path}: model")
+        record = json.loads(str(tree.attrs["provenance"]))
+        record["exclusions"] = tuple(record["exclusions"])
+        record["notes"] = tuple(record["notes"])
+        provenance = Provenance(**record)
+        blocks: dict[Role, BlockPosterior] = {}
+        for role, spec in model.blocks.items():
+            if role in tree.children:
+                node = tree.children[role]
+                data = node.to_dataset(inherit=False)
+                blocks[role] = BlockPosterior(
+                    spec=spec,
+                    hierarchy=_hierarchy(data.attrs, spec.size_length),
+                    coef=data["coef"].to_numpy(),
+                    ln_effect_sd=data["ln_effect_sd"].to_numpy(),
+                    noise=data["noise"].to_numpy(),
+                    statistics=node.children["sample_stats"].to_dataset(inherit=False),
+                    seed=provenance.seed,
+                )
+        frame = _dataset_to_frame(tree.children["runs"].to_dataset(inherit=False))
+        kind = cast(Any, str(tree.attrs["kind"]))
+        return Posterior(model, blocks, frame, provenance, kind)
+    except (KeyError, TypeError, json.JSONDecodeError, ModelError) as error:
+        raise PosteriorFileError(
+            f"{path}: damaged ({type(error).__name__}: {error}); fit again"
+        ) from None
+
+
+def _block_to_dataset(block: BlockPosterior) -> xr.Dataset:
+    h = block.hierarchy
+    return xr.Dataset(
+        {
+            "coef": (("chain", "draw", "parameter", "term"), block.coef),
+            "ln_effect_sd": (("chain", "draw", "parameter", "factor"), block.ln_effect_sd),
+            "noise": (("chain", "draw", "quantity"), block.noise),
+        },
+        coords={
+            "chain": np.arange(block.shape[0]),
+            "draw": np.arange(block.shape[1]),
+            "parameter": [p.name for p in block.spec.parameters],
+            "term": h.terms,
+            "factor": list(FACTORS),
+            "quantity": list(NOISE),
+        },
+        attrs={
+            "sizes": np.array(h.sizes),
+            "domains": json.dumps(h.domains),
+            "eval_sets": json.dumps(h.eval_sets),
+            "reference": np.array([h.reference.size, h.reference.tokens, h.reference.ratio]),
+        },
+    )
+
+
+def _hierarchy(attrs: dict[str, Any], size_length: float) -> Hierarchy:
+    size, tokens, ratio = (float(v) for v in np.atleast_1d(attrs["reference"]))
+    return Hierarchy(
+        sizes=tuple(float(v) for v in np.atleast_1d(attrs["sizes"])),
+        domains=tuple(json.loads(attrs["domains"])),
+        eval_sets=tuple(json.loads(attrs["eval_sets"])),
+        size_length=size_length,
+        reference=Reference(size, tokens, ratio),
+    )
+
+
+def _frame_to_dataset(frame: pd.DataFrame) -> xr.Dataset:
+    """Numbers as float64, everything else as text; the original kinds are kept in an attribute."""
+    columns, kinds = {}, {}
+    for name in frame.columns:
+        column = frame[name]
+        numeric = pd.api.types.is_numeric_dtype(column)
+        kinds[str(name)] = str(column.dtype) if numeric else "str"
+        values = (
+            column.to_numpy(dtype=float, na_value=np.nan)
+            if numeric
+            else column.fillna("").astype(str).to_numpy(dtype=object)
+        )
+        columns[str(name)] = ("row", values)
+    return xr.Dataset(columns, attrs={"kinds": json.dumps(kinds)})
+
+
+def _dataset_to_frame(data: xr.Dataset) -> pd.DataFrame:
+    kinds = json.loads(data.attrs["kinds"])
+    frame = pd.DataFrame({name: data[name].to_numpy() for name in kinds})
+    return frame.astype({name: kind for name, kind in kinds.items() if kind != "object"})

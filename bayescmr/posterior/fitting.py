@@ -1,0 +1,112 @@
+"""Fit a model to a run table."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+
+from bayescmr.errors import ModelError, RunTableError
+from bayescmr.model.data import block_data, hierarchy_of, reference_of
+from bayescmr.model.engine import Sampler, Settings, Timing, sample_block
+from bayescmr.model.spec import ModelSpec, Role, load_model
+from bayescmr.posterior.block import BlockPosterior
+from bayescmr.posterior.posterior import Posterior, Provenance
+from bayescmr.runs import RunTable
+
+
+def fit(
+    runs: RunTable,
+    *,
+    seed: int,
+    model: str | ModelSpec = "turning_point",
+    draws: int = 2000,
+    tune: int = 800,
+    chains: int = 4,
+    target_accept: float = 0.95,
+    cores: int | None = None,
+    sampler: Sampler = "nutpie",
+    progress: bool = False,
+) -> Posterior:
+    """Sample the posterior of a model given a run table.
+
+    Parameters
+    ----------
+    runs : RunTable
+        From :func:`bayescmr.read_runs`.
+    seed : int
+        Same seed, same draws.
+    model : str or ModelSpec
+        A shipped name, the path of a YAML file, or a specification.
+    draws, tune, chains : int
+        Kept and warm-up draws per chain; chains.
+    target_accept : float
+        Acceptance rate that the step size aims at.
+    cores : int, optional
+        Default: all.
+    sampler : {"nutpie", "pymc"}
+        nutpie is many times faster.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    Posterior
+        Marked as not converged where R-hat, ESS, divergences or E-BFMI say so:
+        look at ``.converged`` and ``.verdict``.
+
+    Raises
+    ------
+    RunTableError, ModelError
+        Before any sampling.
+    SamplingError
+        The sampler failed.
+    """
+    if not isinstance(runs, RunTable):
+        raise RunTableError(
+            f"runs: got a {type(runs).__name__}, expected a RunTable; use read_runs(path) or"
+            " RunTable.from_frame(frame)"
+        )
+    settings = Settings(
+        seed=seed,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        target_accept=target_accept,
+        cores=cores,
+        sampler=sampler,
+        progress=progress,
+    )
+    spec = model if isinstance(model, ModelSpec) else load_model(model)
+    if runs.select("general").empty:
+        raise ModelError(f"{runs.source}: no general loss, expected at least one general set")
+    timing = Timing()
+    reference = reference_of(runs.frame)
+    blocks: dict[Role, BlockPosterior] = {}
+    for role, block in spec.blocks.items():
+        rows = runs.select(role)
+        if rows.empty:
+            continue
+        started = time.perf_counter()
+        hierarchy = hierarchy_of(rows, block.size_length, reference)
+        data = block_data(rows, hierarchy)
+        timing.build += time.perf_counter() - started
+        sampled = sample_block(block, hierarchy, data, settings, timing)
+        started = time.perf_counter()
+        blocks[role] = BlockPosterior(
+            spec=block,
+            hierarchy=hierarchy,
+            coef=sampled.posterior["coef"].to_numpy(),
+            ln_effect_sd=sampled.posterior["ln_effect_sd"].to_numpy(),
+            noise=sampled.posterior["noise"].to_numpy(),
+            statistics=sampled.statistics,
+            seed=seed,
+        )
+        timing.post_process += time.perf_counter() - started
+    started = time.perf_counter()
+    posterior = Posterior(
+        spec, blocks, runs.frame, Provenance.of(runs, seed, asdict(settings)), timing=timing
+    )
+    # Computed here, so that nobody meets the cost later.
+    _ = posterior.verdict
+    timing.post_process += time.perf_counter() - started
+    return posterior

@@ -1,0 +1,240 @@
+"""The posterior: what a fit returns, and what every later step reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayescmr.errors import TargetError
+from bayescmr.model.engine import Timing
+from bayescmr.model.spec import ModelSpec, Role
+from bayescmr.posterior.block import BlockPosterior
+from bayescmr.posterior.diagnostics import Verdict, measure
+from bayescmr.posterior.intervals import PROB, check_prob
+from bayescmr.runs import RunTable
+
+if TYPE_CHECKING:
+    from bayescmr.cmr import CMR, Target
+
+Float = npt.NDArray[np.float64]
+
+#: Packages whose version may change a result.
+_PACKAGES = ("bayescmr", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz-stats")
+#: Tolerance of the CMRs that take part in the convergence verdict of a fit, nats/token.
+_VERDICT_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a posterior comes from.
+
+    Parameters
+    ----------
+    source, fingerprint : str
+        File name and SHA-256 of the run table.
+    exclusions, notes : tuple of str
+        What was left out of the table and why; what was assumed.
+    seed : int
+        Of the sampler and of all later draws.
+    settings : mapping
+        Sampler settings.
+    versions : mapping from str to str
+        Package versions.
+    """
+
+    source: str
+    fingerprint: str
+    exclusions: tuple[str, ...]
+    notes: tuple[str, ...]
+    seed: int
+    settings: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @classmethod
+    def of(cls, runs: RunTable, seed: int, settings: Mapping[str, Any]) -> Provenance:
+        """Provenance of a table and a seed in this process."""
+        return cls(
+            source=runs.source,
+            fingerprint=runs.fingerprint,
+            exclusions=tuple(
+                f"{e.rows} losses of {len(e.runs)} runs: {e.reason}" for e in runs.exclusions
+            ),
+            notes=runs.notes,
+            seed=seed,
+            settings=dict(settings),
+            versions={name: version(name) for name in _PACKAGES},
+        )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Posterior of the loss laws of a family of CPT runs.
+
+    Parameters
+    ----------
+    model : ModelSpec
+        What was fitted.
+    blocks : dict from role to BlockPosterior
+        Draws of the general loss and, where measured, of the domain loss. The
+        two share no parameters, so their draws may be paired at will.
+    frame : DataFrame
+        The run table that was fitted, in canonical form.
+    provenance : Provenance
+        Table, seed, settings, versions.
+    kind : {"posterior", "prior"}
+        Prior draws answer the same questions.
+    timing : Timing
+        Seconds per stage.
+    """
+
+    model: ModelSpec
+    blocks: dict[Role, BlockPosterior]
+    frame: pd.DataFrame
+    provenance: Provenance
+    kind: Literal["posterior", "prior"] = "posterior"
+    timing: Timing = field(default_factory=Timing, compare=False)
+
+    @property
+    def general(self) -> BlockPosterior:
+        """Block of the general loss."""
+        return self.blocks["general"]
+
+    def domain_block(self) -> BlockPosterior:
+        """Block of the domain loss; TargetError where none was measured."""
+        if "domain" not in self.blocks:
+            raise TargetError(
+                "domain loss: none in this posterior; fit a table that has loss_domain"
+            )
+        return self.blocks["domain"]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Convergence of every parameter and of the CMR of every probed group.
+
+        The CMRs are those at the largest tokens of the table, with a tolerance
+        of 0.05 nats.
+        """
+        from bayescmr.cmr import Target
+
+        quantities: dict[str, Float] = {}
+        verdicts = []
+        for block in self.blocks.values():
+            verdicts.append(measure(block.quantities(), block.statistics))
+        tokens = float(self.frame["tokens"].max())
+        groups = self.frame[["size", "domain"]].drop_duplicates()
+        for size, domain in groups.itertuples(index=False):
+            target = Target(float(size), str(domain), tokens, _VERDICT_TOLERANCE)
+            cmr = self.cmr(target)
+            for name, draws in cmr.draws.items():
+                quantities[f"CMR {name} of {size:g} {domain}"] = draws
+        verdicts.append(measure(quantities))
+        return _worst(verdicts)
+
+    @property
+    def converged(self) -> bool:
+        """True if every parameter and every CMR of a probed group has converged."""
+        return self.verdict.converged
+
+    def cmr(self, target: Target, *, lam: float = np.inf) -> CMR:
+        """Posterior of the critical mixture ratio at a target.
+
+        Parameters
+        ----------
+        target : Target
+            Size, domain, tokens and tolerance.
+        lam : float
+            Weight of the general loss in the Lagrangian of Gu et al. (Eq. 3);
+            infinity looks at the general loss alone. Finite values need the domain loss.
+
+        Raises
+        ------
+        TargetError
+            The target cannot be asked of this posterior.
+        """
+        from bayescmr.cmr import critical_mixture_ratio
+
+        return critical_mixture_ratio(self, target, lam=lam)
+
+    def predict(
+        self,
+        role: Role,
+        *,
+        size: float,
+        domain: str,
+        tokens: npt.ArrayLike,
+        ratio: npt.ArrayLike,
+        eval_set: str | None = None,
+        prob: float = PROB,
+    ) -> pd.DataFrame:
+        """Expected change of a loss (loss minus base) with equal-tailed intervals.
+
+        Parameters
+        ----------
+        role : {"general", "domain"}
+            Which loss.
+        size : float
+            Non-embedding parameters (count); need not have been probed.
+        domain : str
+            Domain; need not have been probed.
+        tokens, ratio : array_like
+            CPT tokens (count) and domain share; broadcast against each other.
+        eval_set : str, optional
+            Needed only where the role has several.
+        prob : float
+            Probability of the intervals.
+
+        Returns
+        -------
+        DataFrame
+            tokens, ratio, median, lower, upper, prob; nats/token.
+        """
+        check_prob(prob)
+        block = self.general if role == "general" else self.domain_block()
+        draws = block.change(size, domain, only_set(block, eval_set), tokens, ratio)
+        t, r = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(tokens, float)), np.atleast_1d(np.asarray(ratio, float))
+        )
+        lower, median, upper = np.quantile(draws, [0.5 - prob / 2, 0.5, 0.5 + prob / 2], axis=0)
+        return pd.DataFrame(
+            {"tokens": t, "ratio": r, "median": median, "lower": lower, "upper": upper}
+        ).assign(prob=prob)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the posterior to a netCDF file; see :func:`bayescmr.posterior.load`."""
+        from bayescmr.posterior.files import save
+
+        return save(self, Path(path))
+
+
+def only_set(block: BlockPosterior, eval_set: str | None) -> str:
+    """Return the given set, or the only one there is."""
+    sets = block.hierarchy.eval_sets
+    if eval_set is not None:
+        return eval_set
+    if len(sets) > 1:
+        raise TargetError(f"eval_set: got none, expected one of {', '.join(sets)}")
+    return sets[0]
+
+
+def _worst(verdicts: list[Verdict]) -> Verdict:
+    """Combine verdicts of parts into one of the whole."""
+    rhat = max(verdicts, key=lambda v: v.max_rhat)
+    bulk = min(verdicts, key=lambda v: v.min_ess_bulk)
+    tail = min(verdicts, key=lambda v: v.min_ess_tail)
+    ebfmi = [v.min_ebfmi for v in verdicts if np.isfinite(v.min_ebfmi)]
+    return Verdict(
+        rhat.max_rhat,
+        bulk.min_ess_bulk,
+        tail.min_ess_tail,
+        {"rhat": rhat.worst["rhat"], "bulk": bulk.worst["bulk"], "tail": tail.worst["tail"]},
+        sum(v.divergences for v in verdicts),
+        min(ebfmi, default=float("nan")),
+    )

@@ -1,0 +1,94 @@
+"""Saving and loading: the same answers, and no surprises from other people's files."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import bayescmr as bc
+from bayescmr.errors import PosteriorFileError
+from bayescmr.gu2024 import trajectories
+
+
+@pytest.fixture(scope="module")
+def prior():
+    return bc.prior_predictive(bc.RunTable.from_frame(trajectories(4)), seed=1, draws=25)
+
+
+def test_round_trip(prior, tmp_path):
+    path = prior.save(tmp_path / "deep" / "posterior.nc")
+    again = bc.load(path)
+    assert again.model == prior.model
+    assert again.provenance == prior.provenance
+    assert again.kind == "prior"
+    pd.testing.assert_frame_equal(again.frame, prior.frame)
+    target = bc.Target(7e9, "finance", 30e9, 0.05)
+    for name, draws in prior.cmr(target).draws.items():
+        np.testing.assert_array_equal(again.cmr(target).draws[name], draws)
+    assert again.cmr(target).decide(0.1) == prior.cmr(target).decide(0.1)
+    assert os.listdir(path.parent) == ["posterior.nc"]  # no partial file is left
+
+
+def test_what_is_inside(prior, tmp_path):
+    path = prior.save(tmp_path / "p.nc")
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        assert tree.attrs["bayescmr_schema"] == 1
+        assert "name: turning_point" in tree.attrs["model"]
+        for word in ("fingerprint", "seed", "versions", "pymc"):
+            assert word in tree.attrs["provenance"]
+        assert {"general", "domain", "runs"} <= set(tree.children)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(PosteriorFileError, match="no such file; `bayescmr fit"):
+        bc.load(tmp_path / "nothing.nc")
+
+
+@pytest.mark.parametrize("content", [b"", b"run,size\n1,2\n", b"\x89HDF\r\n\x1a\n" + b"\0" * 100])
+def test_not_netcdf(content, tmp_path):
+    path = tmp_path / "p.nc"
+    path.write_bytes(content)
+    with pytest.raises(PosteriorFileError, match=r"p\.nc: "):
+        bc.load(path)
+
+
+def test_truncated(prior, tmp_path):
+    path = prior.save(tmp_path / "p.nc")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(PosteriorFileError, match=r"p\.nc: "):
+        bc.load(path)
+
+
+def test_netcdf_of_somebody_else(tmp_path):
+    path = tmp_path / "p.nc"
+    xr.Dataset({"x": ("a", [1.0])}).to_netcdf(path, engine="h5netcdf")
+    with pytest.raises(PosteriorFileError, match="not written by bayescmr"):
+        bc.load(path)
+
+
+def test_newer_schema_and_damaged_content(prior, tmp_path):
+    path = prior.save(tmp_path / "p.nc")
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        tree.load()
+    for attrs, message in (
+        ({"bayescmr_schema": 99}, "schema 99, expected 1"),
+        ({"model": "nonsense: 1"}, "damaged"),
+        ({"provenance": "{"}, "damaged"),
+    ):
+        changed = tree.copy()
+        changed.attrs = {**tree.attrs, **attrs}
+        changed.to_netcdf(path, engine="h5netcdf")
+        with pytest.raises(PosteriorFileError, match=message):
+            bc.load(path)
+
+
+def test_unwritable_folder(prior, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    with pytest.raises(PosteriorFileError, match="cannot write"):
+        prior.save(blocked / "p.nc")
