@@ -166,7 +166,9 @@ class CMR:
         if not 0 <= ratio <= 1:
             raise TargetError(f"ratio: got {ratio!r}, expected a share in [0, 1]")
         self._of(estimand)
-        return float((self._predictive[estimand] < ratio).mean())
+        predictive = self._predictive[estimand]
+        # A draw with CMR 0 breaks the bound at every ratio, 0 included.
+        return float(((predictive < ratio) | (predictive == 0.0)).mean())
 
     @cached_property
     def verdict(self) -> Verdict:

@@ -12,6 +12,9 @@ from bayescmr.laws.powers import power
 
 #: Keeps ln(ratio) finite at ratio = 0, where a run is pure replay.
 RATIO_FLOOR = 0.05
+#: How sharply the replay share 1 - R gives way to its floor e as R -> 1. With 4, a floor of 0.1
+#: moves ln w at R = 3/4 by 0.006: what happens without replay does not bend the other curves.
+SHARPNESS = 4
 #: Tokens (in units of the reference) below which a run counts as not begun.
 _TINY = 1e-12
 
@@ -33,8 +36,8 @@ class TurningPoint(Law):
     title = "Turning-point law"
     equation = (
         "rise(T, R) = c + B(R) [ (t^s - 1)/s + t^s (ln t0(R) - ln t) ],  t = T / T_ref\n"
-        "ln t0(R)   = mu (delta - ln((1 - R + e) / (1 - R_ref + e)))"
-        " + kappa ln((R + 0.05) / (R_ref + 0.05))\n"
+        "ln t0(R)   = mu (delta - ln(w(R) / w(R_ref))) + kappa ln((R + 0.05) / (R_ref + 0.05))\n"
+        "w(R)       = ((1 - R)^4 + e^4)^(1/4)\n"
         "B(R)       = (a / mu) exp(nu (R - R_ref))"
     )
     citation = "Gu et al. 2024, arXiv 2407.17467, Eq. 6 and Table 4, in an identified form"
@@ -61,7 +64,11 @@ class TurningPoint(Law):
     def _log_turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any
     ) -> Array:
-        replay = xp.log((1.0 - ratio + theta["e"]) / (1.0 - ref.ratio + theta["e"]))
+        floor = theta["e"] ** SHARPNESS
+        replay = (
+            xp.log(((1.0 - ratio) ** SHARPNESS + floor) / ((1.0 - ref.ratio) ** SHARPNESS + floor))
+            / SHARPNESS
+        )
         small = xp.log((ratio + RATIO_FLOOR) / (ref.ratio + RATIO_FLOOR))
         return theta["mu"] * (theta["delta"] - replay) + theta["kappa"] * small
 

@@ -1,4 +1,4 @@
-"""Where chains start: near the best mode found from several prior-scale starts.
+"""Where chains start: each at a mode found from a prior-scale start of its own.
 
 The likelihood of smooth trajectories is a needle seen from the prior: a chain
 left to find it alone spends most of its warm-up on the way, and may get stuck.
@@ -19,6 +19,8 @@ from bayescmr.errors import SamplingError
 Float = npt.NDArray[np.float64]
 
 _STARTS = 4
+_NEGLIGIBLE = 50.0
+_JITTER = 1e-4
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
 
 
@@ -66,7 +68,7 @@ def starting_point(compiled: Any, seed: int) -> Callable[[int], Float]:
         # L-BFGS needs a number to step back from.
         return (-value, -gradient) if np.isfinite(value) else (1e100, gradient)
 
-    best, best_value = None, np.inf
+    optima: list[tuple[float, Float]] = []
     for start in range(_STARTS):
         found = minimize(
             objective,
@@ -75,17 +77,22 @@ def starting_point(compiled: Any, seed: int) -> Callable[[int], Float]:
             method="L-BFGS-B",
             options={"maxiter": 3000, "maxfun": 6000, "maxcor": 30},
         )
-        if found.fun < min(best_value, 1e99):
-            best, best_value = np.asarray(found.x), float(found.fun)
-    if best is None:
+        if found.fun < 1e99:
+            optima.append((float(found.fun), np.asarray(found.x)))
+    if not optima:
         raise SamplingError(
             "no starting point has a finite density: check the run table for extreme losses or"
             " standard errors, and the priors of the model"
         )
-    mode = best
+    best = min(value for value, _ in optima)
+    # A mode this far below the best holds no mass worth a chain.
+    points = [point for value, point in optima if value < best + _NEGLIGIBLE]
 
     def start_of_chain(chain_seed: int) -> Float:
-        jitter = np.random.default_rng(chain_seed).normal(0.0, 0.1, size=mode.shape)
-        return mode + jitter
+        rng = np.random.default_rng(chain_seed)
+        point = points[rng.integers(len(points))]
+        # Small: some coordinates are known to 1e-4, and a start far down the slope of a needle
+        # throws the chain out of the region that it can come back from.
+        return np.asarray(point + rng.normal(0.0, _JITTER, size=point.shape))
 
     return start_of_chain

@@ -82,8 +82,8 @@ def test_closed_form_of_the_turning_point_law():
     }
     tokens = 20e9
     found = first_crossing(lambda t, r: law.slope(t, tokens, r, ref), theta)
-    replay = (1 - ref.ratio + 1e-3) * np.exp(
+    replay = ((1 - ref.ratio) ** 4 + 1e-12) ** 0.25 * np.exp(
         theta["delta"] - np.log(tokens / ref.tokens) / theta["mu"]
     )
-    expected = np.clip(1 + 1e-3 - replay, 0, 1)
+    expected = np.clip(1 - np.maximum(replay**4 - 1e-12, 0) ** 0.25, 0, 1)
     np.testing.assert_allclose(found, expected, atol=1e-6)

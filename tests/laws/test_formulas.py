@@ -26,6 +26,16 @@ exponents = st.floats(0.05, 3.0)
 # -- turning_point ------------------------------------------------------------------------------
 
 
+def _replay(ratio: float, floor: float) -> float:
+    """Effective replay share: 1 - R, smoothly bounded below by the floor."""
+    return ((1 - ratio) ** 4 + floor**4) ** 0.25
+
+
+def _ratio(replay: float, floor: float) -> float:
+    """Inverse of _replay."""
+    return 1 - (replay**4 - floor**4) ** 0.25
+
+
 @given(c=st.floats(-0.1, 0.2), a=small, s=unit, delta=st.floats(-1, 1), mu=exponents,
        e=st.floats(1e-12, 0.05), ratio=shares, multiple=multiples)  # fmt: skip
 def test_turning_point_law_is_the_peak_height_form(
@@ -33,7 +43,7 @@ def test_turning_point_law_is_the_peak_height_form(
 ) -> None:
     """With kappa = nu = 0: rise = c0 + H e^(s x) (1 - s x), x = ln(T/T0), H = b t0^s / s."""
     theta = {"c": c, "a": a, "s": s, "delta": delta, "mu": mu, "kappa": 0.0, "nu": 0.0, "e": e}
-    t0 = (np.exp(delta) * (1 - REF.ratio + e) / (1 - ratio + e)) ** mu
+    t0 = (np.exp(delta) * _replay(REF.ratio, e) / _replay(ratio, e)) ** mu
     b = a / mu
     c0 = c - b / s
     x = np.log(multiple / t0)
@@ -58,7 +68,7 @@ def test_turning_point_law_is_the_form_of_the_design(
     """rise = (c - B/s) + B t^s (1/s + ln t0 - ln t), B growing as e^(nu R), t0 also as R^kappa."""
     theta = {"c": c, "a": a, "s": s, "delta": delta, "mu": mu, "kappa": kappa, "nu": nu, "e": e}
     b = a / mu * np.exp(nu * (ratio - REF.ratio))
-    log_t0 = mu * (delta + np.log((1 - REF.ratio + e) / (1 - ratio + e)))
+    log_t0 = mu * (delta + np.log(_replay(REF.ratio, e) / _replay(ratio, e)))
     log_t0 += kappa * np.log((ratio + 0.05) / (REF.ratio + 0.05))
     growth = b * multiple**s * (1 / s + log_t0 - np.log(multiple))
     got = TURNING.change(theta, multiple * REF.tokens, ratio, REF)
@@ -66,16 +76,16 @@ def test_turning_point_law_is_the_form_of_the_design(
     np.testing.assert_allclose(got, c - b / s + growth, rtol=0, atol=rounding)
 
 
-@given(delta=st.floats(-1, 1), mu=exponents, e=st.floats(1e-12, 0.05), cmr=st.floats(0.001, 0.999))
+@given(delta=st.floats(-1, 1), mu=exponents, e=st.floats(1e-12, 0.05), cmr=st.floats(0.001, 0.95))
 def test_turning_point_cmr_has_a_closed_form(delta: float, mu: float, e: float, cmr: float) -> None:
-    """With kappa = 0, T0(R) = T at R = 1 + e - (1 - R_ref + e) exp(delta) t^(-1/mu)."""
+    """With kappa = 0, T0(R) = T where w(R) = w(R_ref) exp(delta) t^(-1/mu)."""
     theta = {"c": 0.0, "a": 0.1, "s": 0.5, "delta": delta, "mu": mu,
              "kappa": 0.0, "nu": 0.3, "e": e}  # fmt: skip
-    log_t = mu * (delta - np.log((1 - cmr + e) / (1 - REF.ratio + e)))
+    log_t = mu * (delta - np.log(_replay(cmr, e) / _replay(REF.ratio, e)))
     tokens = REF.tokens * np.exp(log_t)
     np.testing.assert_allclose(TURNING.turning_point(theta, cmr, REF), tokens, rtol=1e-9)
-    solved = 1 + e - (1 - REF.ratio + e) * np.exp(delta - log_t / mu)
-    np.testing.assert_allclose(solved, cmr, rtol=0, atol=1e-12)
+    solved = _ratio(_replay(REF.ratio, e) * np.exp(delta - log_t / mu), e)
+    np.testing.assert_allclose(solved, cmr, rtol=0, atol=1e-11)
     # The slope changes sign there: the run at the CMR peaks exactly at the budget.
     at, below, above = (TURNING.slope(theta, tokens, r, REF) for r in (cmr, cmr - 1e-4, cmr + 1e-4))
     assert below < 0 < above
@@ -93,15 +103,15 @@ def test_turning_point_parameters_mean_what_they_say(
     np.testing.assert_allclose(TURNING.change(theta, REF.tokens, REF.ratio, REF), c, atol=1e-15)
     # a: rise per e-fold of lost replay, by a central difference.
     step = 1e-5
-    replay = 1 - REF.ratio + theta["e"]
+    replay = _replay(REF.ratio, theta["e"])
     up, down = (
-        TURNING.change(theta, REF.tokens, 1 + theta["e"] - replay * np.exp(h), REF)
+        TURNING.change(theta, REF.tokens, _ratio(replay * np.exp(h), theta["e"]), REF)
         for h in (-step, step)
     )
     np.testing.assert_allclose((up - down) / (2 * step), a, rtol=1e-6)
     # delta: the run whose replay share is e^delta times the reference's peaks at T_ref.
     theta["delta"] = -0.4
-    ratio = 1 + theta["e"] - replay * np.exp(-0.4)
+    ratio = _ratio(replay * np.exp(-0.4), theta["e"])
     np.testing.assert_allclose(TURNING.turning_point(theta, ratio, REF), REF.tokens)
 
 

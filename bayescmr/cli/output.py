@@ -1,0 +1,125 @@
+"""What is printed: JSON alone on stdout for machines, or rich tables for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bayescmr.model.engine import Timing
+    from bayescmr.posterior.diagnostics import Verdict
+
+
+def screen(*, json_mode: bool = False) -> Console:
+    """Console for people: stdout, or stderr where stdout is for machines."""
+    # soft_wrap is left off: sentences wrap at the width of the terminal, or at COLUMNS.
+    return Console(stderr=json_mode, highlight=False)
+
+
+def stderr() -> Console:
+    """Console for warnings and progress."""
+    return Console(stderr=True, highlight=False)
+
+
+def warn(message: str) -> None:
+    """Print one warning on stderr, in one line."""
+    stderr().print(f"bayescmr: {message}", style="bold red", markup=False, soft_wrap=True)
+
+
+def progress_wanted() -> bool:
+    """Return whether a progress bar has somebody who looks at it."""
+    return sys.stderr.isatty()
+
+
+def print_json(data: Any) -> None:
+    """Print strict JSON: what is not a finite number becomes null."""
+    print(json.dumps(plain(data), indent=2, allow_nan=False, ensure_ascii=False))
+
+
+def plain(data: Any) -> Any:
+    """Turn numpy scalars, tuples and mappings into what JSON knows; NaN and infinity into None."""
+    if isinstance(data, Mapping):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    if isinstance(data, np.ndarray):
+        return plain(data.tolist())
+    if isinstance(data, np.generic):
+        return plain(data.item())
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    return data
+
+
+def new_table(*headings: str, title: str | None = None, tight: bool = False) -> Table:
+    """Make a table: the first column is text, the others are numbers.
+
+    Where ``tight``, one blank parts the columns instead of two.
+    """
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0) if tight else (0, 1),
+    )
+    for i, heading in enumerate(headings):
+        table.add_column(
+            heading, justify="left" if i == 0 else "right", no_wrap=True, overflow="fold"
+        )
+    return table
+
+
+def text_table(*headings: str, title: str | None = None) -> Table:
+    """Make a table of words; no name in its first column is ever cut."""
+    table = new_table(*headings, title=title)
+    for column in table.columns[1:]:
+        column.justify, column.no_wrap = "left", False
+    return table
+
+
+def verdict_dict(verdict: Verdict) -> dict[str, Any]:
+    """Return the figures of a verdict as plain data."""
+    return {
+        "converged": verdict.converged,
+        "problems": list(verdict.problems),
+        "max_rhat": verdict.max_rhat,
+        "min_ess_bulk": verdict.min_ess_bulk,
+        "min_ess_tail": verdict.min_ess_tail,
+        "worst": dict(verdict.worst),
+        "divergences": verdict.divergences,
+        "min_ebfmi": verdict.min_ebfmi,
+    }
+
+
+def print_verdict(console: Console, verdict: Verdict, advice: str) -> None:
+    """Print the verdict; if it is bad, loudly and with what to do."""
+    if verdict.converged:
+        console.print(f"verdict: {verdict}", style="green", markup=False)
+        return
+    console.print("verdict: NOT CONVERGED. Do not rely on these numbers.", style="bold red")
+    for problem in verdict.problems:
+        console.print(f"  - {problem}", style="red", markup=False)
+    console.print(f"  {advice}", style="red", markup=False)
+
+
+def timing_dict(timing: Timing) -> dict[str, float]:
+    """Return the seconds of each stage."""
+    return {name: round(seconds, 3) for name, seconds in asdict(timing).items()}
+
+
+def print_timing(console: Console, timing: Timing) -> None:
+    """Print the seconds of each stage in one line."""
+    parts = ", ".join(
+        f"{name.replace('_', '-')} {seconds:.1f}" for name, seconds in asdict(timing).items()
+    )
+    console.print(f"seconds: {parts}", markup=False)

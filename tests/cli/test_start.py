@@ -1,0 +1,49 @@
+"""Help, version, and what is loaded before anything is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+COMMANDS = ["demo", "fit", "cmr", "models"]
+
+
+def test_version(cli) -> None:
+    done = cli("--version")
+    assert (done.returncode, done.stdout) == (0, f"bayescmr {version('bayescmr')}\n")
+
+
+def test_help_lists_every_command_and_how_to_call_them(cli) -> None:
+    done = cli("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert f" {command} " in done.stdout
+    assert "bayescmr fit runs.csv" in done.stdout
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "models show"])
+def test_help_of_every_command_has_examples(cli, command: str) -> None:
+    done = cli(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Examples" in done.stdout
+    assert f"bayescmr {command} " in done.stdout
+    assert "--json" in done.stdout
+
+
+def test_no_command_prints_help_and_is_an_error(cli) -> None:
+    done = cli()
+    assert done.returncode == 2
+    assert "Usage: bayescmr" in done.stdout
+
+
+def test_models_and_help_load_neither_the_sampler_nor_matplotlib() -> None:
+    code = (
+        "import sys; from bayescmr.cli.app import run; run(['models', '--json']);"
+        "heavy = {'pymc', 'pytensor', 'nutpie', 'matplotlib', 'torch', 'arviz_stats'};"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
