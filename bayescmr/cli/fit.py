@@ -66,9 +66,9 @@ def fit_command(
     target_accept: Annotated[
         float,
         typer.Option(
-            "--target-accept", parser=number("0.95"), help="Acceptance rate; higher: smaller steps."
+            "--target-accept", parser=number("0.98"), help="Acceptance rate; higher: smaller steps."
         ),
-    ] = 0.95,
+    ] = 0.98,
     sampler: Annotated[
         str,
         typer.Option(

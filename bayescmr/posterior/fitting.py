@@ -22,7 +22,7 @@ def fit(
     draws: int = 2000,
     tune: int = 800,
     chains: int = 4,
-    target_accept: float = 0.95,
+    target_accept: float = 0.98,
     cores: int | None = None,
     sampler: Sampler = "nutpie",
     progress: bool = False,
