@@ -117,7 +117,7 @@ def test_noisy_curves_with_ratios_kept_out(table):
     noisy = kept.assign(
         change_general=kept["change_general"] + rng.normal(0, gu2024.SE_GENERAL, len(kept))
     )
-    fit = bc.fit(bc.RunTable.from_frame(noisy), seed=1)
+    fit = bc.fit(bc.RunTable.from_frame(noisy), seed=1, target_accept=0.95)
     # Divergences remain here (a few in 1,000 draws): the stated errors explain all the scatter, so
     # the scales of the noise are determined from above only. The verdict says so to the user.
     assert fit.verdict.max_rhat < 1.01
