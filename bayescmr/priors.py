@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.special import expit, logit
-from scipy.stats import norm
+from scipy.special import expit, logit, ndtri
 
 from bayescmr.errors import ModelError
 
@@ -65,7 +64,7 @@ class Prior:
             raise ModelError(f"{where}: got {data!r}, {expected}")
         try:
             return cls(family, float(numbers[0]), float(numbers[1]))
-        except ModelError as error:
+        except (ModelError, OverflowError) as error:
             raise ModelError(f"{where}: {error}") from None
 
     def to_dict(self) -> dict[str, list[float]]:
@@ -88,7 +87,7 @@ class Prior:
 
     def interval(self, prob: float) -> tuple[float, float]:
         """Equal-tailed interval of probability ``prob`` on the natural scale."""
-        ends = np.asarray(self.mean + self.scale * norm.ppf([0.5 - prob / 2, 0.5 + prob / 2]))
+        ends = np.asarray(self.mean + self.scale * ndtri([0.5 - prob / 2, 0.5 + prob / 2]))
         if self.family == "lognormal":
             ends = np.exp(ends)
         elif self.family == "logitnormal":

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from bayescmr.cmr.crossing import Theta, first_crossing
+from bayescmr.cmr.crossing import GRID, Theta, first_crossing
 from bayescmr.cmr.target import Target
 from bayescmr.errors import TargetError
+from bayescmr.values import is_number
 
 if TYPE_CHECKING:
     from bayescmr.posterior.block import BlockPosterior
@@ -51,7 +52,7 @@ def ratios_by_set(
     -------
     dict from estimand to ndarray, shape (sets, draws)
     """
-    if not lam > 0:
+    if not (is_number(lam, infinite=True) and lam > 0):
         raise TargetError(f"lam: got {lam!r}, expected a number > 0 or infinity")
     block = posterior.general
     law, ref = block.spec.law, block.hierarchy.reference
@@ -60,23 +61,27 @@ def ratios_by_set(
     found: dict[Estimand, list[Float]] = {name: [] for name in ESTIMANDS}
     for stream, eval_set in enumerate(target.sets_of(block.hierarchy.eval_sets)):
         theta = block.theta(target.size, target.domain, eval_set)
-        allowed = np.full(
-            block.n_draws, target.tolerance_of(eval_set, _base(posterior, target, eval_set))
-        )
+        # Looking up base losses takes as long as evaluating the law.
+        base = _base(posterior, target, eval_set) if target.tolerance_unit == "share" else np.nan
+        allowed = np.full(block.n_draws, target.tolerance_of(eval_set, base))
         tilt = np.zeros(block.n_draws)
         if new_run:
             level, slope = block.run_effect(target.tokens, stream)
             allowed, tilt = allowed - level, slope
         # Draw-wise constants travel with the parameters, so that they are sliced alike.
         carried = {**theta, "_allowed": allowed, "_tilt": tilt, **domain_slope[1]}
+        rise, slope = law.change_and_slope(theta, tokens, GRID[:, None], ref)
         tolerance = first_crossing(
-            lambda t, ratio: law.change(t, tokens, ratio, ref) - t["_allowed"], carried
+            lambda t, ratio: law.change(t, tokens, ratio, ref) - t["_allowed"],
+            carried,
+            rise - allowed,
         )
         turning = first_crossing(
             lambda t, ratio: (
-                law.slope(t, tokens, ratio, ref) + t["_tilt"] + domain_slope[0](t, ratio)
+                law.slope(t, tokens, ratio, ref) + (t["_tilt"] + domain_slope[0](t, ratio))
             ),
             carried,
+            slope + (tilt + domain_slope[0](carried, GRID[:, None])),
         )
         found["tolerance"].append(tolerance)
         found["turning_point"].append(turning)

@@ -15,7 +15,8 @@ from bayescmr.cmr.extrapolation import Extrapolation, extrapolation_of
 from bayescmr.cmr.target import Target
 from bayescmr.errors import TargetError
 from bayescmr.posterior.diagnostics import Verdict, measure
-from bayescmr.posterior.intervals import KIND, PROB, interval
+from bayescmr.posterior.intervals import KIND, PROB, check_prob, interval
+from bayescmr.values import is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,8 +155,7 @@ class CMR:
             probability is over parameters and over the effect of a new run; 0
             if there is none.
         """
-        if not 0 < risk < 1:
-            raise TargetError(f"risk: got {risk!r}, expected a probability in (0, 1)")
+        risk = check_prob(risk, "risk", "0.1")
         self._of(estimand)
         ordered = np.sort(self._predictive[estimand])
         # At most floor(risk n) draws may lie strictly below the answer.
@@ -163,7 +163,7 @@ class CMR:
 
     def risk_at(self, ratio: float, estimand: Estimand = "tolerance") -> float:
         """Probability that a new run breaks the bound at ``ratio`` or below."""
-        if not 0 <= ratio <= 1:
+        if not (is_number(ratio) and 0 <= ratio <= 1):
             raise TargetError(f"ratio: got {ratio!r}, expected a share in [0, 1]")
         self._of(estimand)
         predictive = self._predictive[estimand]
@@ -197,10 +197,14 @@ class CMR:
             "converged": self.converged,
             "problems": [*self.posterior.verdict.problems, *self.verdict.problems],
             "target": {
-                "size": target.size,
+                "size": float(target.size),
                 "domain": target.domain,
-                "tokens": target.tokens,
-                "tolerance": dict(tolerance) if isinstance(tolerance, Mapping) else tolerance,
+                "tokens": float(target.tokens),
+                "tolerance": (
+                    {name: float(value) for name, value in tolerance.items()}
+                    if isinstance(tolerance, Mapping)
+                    else float(tolerance)
+                ),
                 "tolerance_unit": target.tolerance_unit,
             },
             "estimands": {name: vars(self.summary(name, prob)) for name in ESTIMANDS},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,10 @@ from typing import Literal
 import numpy as np
 
 from bayescmr.errors import TargetError
+from bayescmr.values import is_number
+
+#: No model and no budget comes near; far beyond it powers overflow.
+_MAX_COUNT = 1e18
 
 Unit = Literal["nats", "share"]
 
@@ -31,7 +36,13 @@ class Target:
     tolerance_unit : {"nats", "share"}
         ``nats`` (nats/token), or a share of the base loss (0.03 is 3 %).
     base : float or mapping from eval_set to float, optional
-        Base loss in nats/token, needed for a share where the table has none for this size.
+        Base loss in nats/token, > 0, needed for a share where the table has none for this
+        size. A mapping need not name every set.
+
+    Raises
+    ------
+    TargetError
+        A field has another type, or lies outside its range.
     """
 
     size: float
@@ -44,25 +55,37 @@ class Target:
     def __post_init__(self) -> None:
         for name in ("size", "tokens"):
             value = getattr(self, name)
-            if not _is_number(value) or not value > 0:
+            if not is_number(value) or not value > 0:
                 raise TargetError(f"{name}: got {value!r}, expected a count > 0, for example 3.1e9")
             if value < 1e3:
                 raise TargetError(
                     f"{name}: got {value!r}, which looks like billions: write {value:g}e9"
                 )
-        if not str(self.domain).strip():
+            if value > _MAX_COUNT:
+                raise TargetError(f"{name}: got {value!r}, expected at most {_MAX_COUNT:g}")
+        domain: object = self.domain
+        if not (isinstance(domain, str) and domain.strip() and _is_unicode(domain)):
             raise TargetError(f"domain: got {self.domain!r}, expected a name")
         if self.tolerance_unit not in ("nats", "share"):
             raise TargetError(
                 f"tolerance_unit: got {self.tolerance_unit!r}, expected nats or share"
             )
-        values = (
-            self.tolerance.values() if isinstance(self.tolerance, Mapping) else [self.tolerance]
-        )
-        if not values or not all(_is_number(v) and v >= 0 for v in values):
+        tolerances = _numbers(self.tolerance)
+        if not tolerances or not all(value >= 0 for value in tolerances):
             raise TargetError(
                 f"tolerance: got {self.tolerance!r}, expected a number >= 0 (nats/token or share of"
                 " base), or one per general set"
+            )
+        if self.tolerance_unit == "share" and not all(value < 1 for value in tolerances):
+            raise TargetError(
+                f"tolerance: got {self.tolerance!r}, expected a share of the base loss below 1:"
+                " write 0.03 for 3 %"
+            )
+        bases = [1.0] if self.base is None else _numbers(self.base)
+        if not bases or not all(value > 0 for value in bases):
+            raise TargetError(
+                f"base: got {self.base!r}, expected losses > 0 in nats/token: one number, or one"
+                " per general set"
             )
 
     def tolerance_of(self, eval_set: str, base: float) -> float:
@@ -93,21 +116,31 @@ class Target:
         Raises
         ------
         TargetError
-            The tolerance names a set that was never measured.
+            The tolerance, or the base loss, names a set that was never measured.
         """
+        for name, value in (("tolerance", self.tolerance), ("base", self.base)):
+            unknown = [s for s in value if s not in eval_sets] if isinstance(value, Mapping) else []
+            if unknown:
+                raise TargetError(
+                    f"{name}: got the set {unknown[0]!r}, expected some of {', '.join(eval_sets)}"
+                )
         if not isinstance(self.tolerance, Mapping):
             return eval_sets
-        unknown = [s for s in self.tolerance if s not in eval_sets]
-        if unknown:
-            raise TargetError(
-                f"tolerance: got the set {unknown[0]!r}, expected some of {', '.join(eval_sets)}"
-            )
         return tuple(s for s in eval_sets if s in self.tolerance)
 
 
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float | np.integer | np.floating)
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
-    )
+def _is_unicode(text: str) -> bool:
+    """Return whether text can be written: bytes of a shell that are not UTF-8 cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _numbers(value: object) -> list[float]:
+    """Return the number, or the numbers of a mapping from sets; NaN for what is neither."""
+    if not isinstance(value, Mapping):
+        return [float(value)] if is_number(value) else [math.nan]
+    named = all(isinstance(name, str) for name in value)
+    return [float(v) if named and is_number(v) else math.nan for v in value.values()]

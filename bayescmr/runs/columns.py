@@ -53,6 +53,10 @@ _WIDE_EXAMPLES = (
 )  # fmt: skip
 
 
+#: Names of columns that a message lists; a table of some other kind may have thousands.
+_SHOWN = 20
+
+
 @dataclass(frozen=True)
 class Layout:
     """How the columns of one table are to be read.
@@ -173,7 +177,9 @@ def layout_of(names: Sequence[str], problems: Problems) -> Layout:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    shown = [name if len(name) <= 60 else name[:57] + "..." for name in names[:_SHOWN]]
+    more = [f"and {len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return ", ".join([*shown, *more])
 
 
 def _missing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import pytest
 
 from bayescmr import gu2024
@@ -67,6 +68,11 @@ def test_from_the_shell(cli, tmp_path: Path) -> None:
         ("--base", "-2", "expected losses > 0"),
         ("--set-tolerance", "web", "expected NAME=VALUE"),
         ("--set-tolerance", "web=much", "expected NAME=VALUE"),
+        ("--set-tolerance", "general=-1", "expected a number >= 0"),
+        ("--size", "1e300", "expected at most 1e+18"),
+        ("--domain", "\udcff", "expected a name"),
+        ("--base", "x", "for example 2.5"),
+        ("--base", "2.5", "add --tolerance-unit share"),
     ],
 )
 def test_options_of_cmr(
@@ -116,6 +122,11 @@ def test_a_posterior_is_no_table(capsys: pytest.CaptureFixture[str], saved: Path
         ("--cores", "0", "expected a whole number >= 1"),
         ("--sampler", "numpyro", "expected one of nutpie, pymc"),
         ("--min-tokens", "32K", "for example 32000"),
+        ("--min-tokens", "-5", "expected a finite count"),
+        ("--seed", str(10**30), "expected at most 4294967295"),
+        ("--draws", str(10**30), "expected at most 10000000"),
+        ("--target-accept", "1.5", "expected a number in (0, 1)"),
+        ("--target-accept", "90%", "for example 0.98"),
         ("--out", "posterior.csv", "ending in .nc"),
         ("--out", "runs.csv/posterior.nc", "cannot write"),
     ],
@@ -148,6 +159,26 @@ def test_ratios_in_percent(
     assert "percent.csv" in err
     assert "ratio" in err
     assert "[0, 1]" in err
+
+
+def test_a_folder_is_no_posterior(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "a folder, expected a file" in wrong(capsys, "cmr", tmp_path, *TARGET)
+
+
+def test_hdf5_of_somebody_else(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "x.nc"
+    with h5py.File(path, "w") as file:
+        file["x"] = [1, 2, 3]
+    assert "not written by bayescmr" in wrong(capsys, "cmr", path, *TARGET)
+
+
+def test_models_that_cannot_be_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("a: [")
+    assert "my.yaml: not YAML" in wrong(capsys, "models", "show", path)
+    (tmp_path / "folder.yaml").mkdir()
+    line = wrong(capsys, "models", "show", tmp_path / "folder.yaml")
+    assert line.endswith("folder.yaml: cannot read the model: Is a directory")
 
 
 def test_demo_refuses_a_file_as_folder(capsys: pytest.CaptureFixture[str], table: Path) -> None:

@@ -50,6 +50,44 @@ def test_every_draw_agrees_with_brentq(prior, estimand, tokens):
     assert len(wrong) <= 1, wrong
 
 
+@pytest.mark.parametrize("tokens", [1e9, 20e9, 100e9])
+def test_every_draw_is_found_to_1e9th(prior, tokens):
+    """Against plain halving of the step of the grid in which the sign changes first."""
+    block = prior.general
+    theta = block.theta(1e9, "law", "general")
+    law, ref = block.spec.law, block.hierarchy.reference
+    for excess in (
+        lambda t, ratio: law.change(t, tokens, ratio, ref) - 0.02,
+        lambda t, ratio: law.slope(t, tokens, ratio, ref),
+    ):
+        on_grid = excess(theta, GRID[:, None])
+        first = (on_grid > 0).argmax(axis=0)
+        low, high = GRID[np.maximum(first - 1, 0)], GRID[first]
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            above = excess(theta, middle) > 0
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        expected = np.where((on_grid > 0).any(axis=0), high, 1.0)
+        found = first_crossing(excess, theta)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+        np.testing.assert_array_equal(found, first_crossing(excess, theta, on_grid))
+
+
+def test_crossings_that_bend_too_much_for_a_secant():
+    """Steps, cusps and walls: every one is found, and to the same tolerance."""
+    at = np.linspace(0.011, 0.989, 200)
+    theta = {"at": at}
+    for excess in (
+        lambda t, r: np.where(r > t["at"], 1.0, -1e-9),
+        lambda t, r: np.where(r > t["at"], 1e-9, -1.0),
+        lambda t, r: np.cbrt(r - t["at"]),
+        lambda t, r: (r - t["at"]) ** 9,
+        lambda t, r: np.expm1(500.0 * (r - t["at"])),
+    ):
+        found = first_crossing(excess, theta)
+        np.testing.assert_allclose(found, at, rtol=0, atol=1e-9)
+
+
 def test_first_of_several_crossings():
     """A sine crosses upwards at shift + k/2: the first crossing in [0, 1] counts."""
     theta = {"shift": np.array([0.2, 0.6])}

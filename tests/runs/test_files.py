@@ -227,3 +227,30 @@ def test_json_keys_may_be_absent(write: Write, monkeypatch: pytest.MonkeyPatch) 
     # A key that first turns up in a later chunk.
     monkeypatch.setattr("bayescmr.runs.readers.jsonl._CHUNK", 1)
     assert read_runs(write(rows, "runs.jsonl")).fingerprint == whole.fingerprint
+
+
+def test_half_a_surrogate_pair(refused: Refused, write: Write) -> None:
+    def line(domain: str) -> str:
+        rest = '"size": 1e9, "ratio": 0.3, "tokens": 1e9, "change_general": 0.1'
+        return f'{{"run": "a", "domain": "{domain}", {rest}}}'
+
+    pair = [line("law \\ud83d\\ude00")]
+    assert read_runs(write(pair, "runs.jsonl")).domains == ("law \U0001f600",)
+    text = refused([*pair, line("\\ud800")], "runs.jsonl")
+    assert "row 2: got half of a surrogate pair" in text
+
+
+def test_lines_that_end_in_cr_alone(refused: Refused, lines: list[str]) -> None:
+    assert "got lines that end in CR alone" in refused("\r".join(lines))
+
+
+def test_a_header_too_long_to_read(refused: Refused) -> None:
+    text = refused("a" * 200_000 + ",b\n1,2\n")
+    assert "row 1: got a header that cannot be read (field larger" in text
+    assert len(text) < 500
+
+
+def test_a_table_of_thousands_of_columns(refused: Refused) -> None:
+    names = [f"c{i}" for i in range(3000)]
+    text = refused(",".join(names) + "\n" + ",".join("1" for _ in names) + "\n")
+    assert "c19, and 2980 more, expected also run, size" in text

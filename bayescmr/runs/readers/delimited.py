@@ -37,7 +37,7 @@ def read_delimited(data: bytes, source: str) -> RawTable:
         If it is not UTF-8, has ragged rows, an unclosed quote, or no rows.
     """
     data = without_bom(data, source)
-    header, delimiter, lines, start = _header(data)
+    header, delimiter, lines, start = _header(data, source)
     body = data[start:]
     if not body.strip():
         fail(source, "a header and no rows", "at least one row")
@@ -69,7 +69,7 @@ def read_delimited(data: bytes, source: str) -> RawTable:
     )
 
 
-def _header(data: bytes) -> tuple[list[str], str, int, int]:
+def _header(data: bytes, source: str) -> tuple[list[str], str, int, int]:
     """Names, delimiter, lines up to and with the header, and the offset after it."""
     start = 0
     lines = 0
@@ -82,9 +82,15 @@ def _header(data: bytes) -> tuple[list[str], str, int, int]:
         if text.strip():
             break
         start = stop
+    if "\r" in text:
+        fail(source, "lines that end in CR alone", "LF or CRLF", "save it with Unix line ends")
     unquoted = re.sub(r'"[^"]*"', "", text)
     delimiter = max(_DELIMITERS, key=unquoted.count)
-    return next(csv.reader(io.StringIO(text), delimiter=delimiter)), delimiter, lines, stop
+    try:
+        names = next(csv.reader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        fail(source, f"a header that cannot be read ({error})", "column names", "", lines)
+    return names, delimiter, lines, stop
 
 
 def _parse(body: bytes, width: int, delimiter: str) -> tuple[Any, list[tuple[int, int, str]]]:

@@ -78,6 +78,15 @@ def _joined(parts: list[pd.Series]) -> pd.Series:
     return pd.concat(parts, ignore_index=True)
 
 
+def _is_text(found: object) -> bool:
+    """Return whether all text can be written: JSON may hold halves of surrogate pairs."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _decode(lines: list[str], numbers: list[int], source: str) -> list[dict[str, Any]]:
     try:
         objects = json.loads("[" + ",".join(lines) + "]", object_pairs_hook=_object)
@@ -89,6 +98,7 @@ def _decode(lines: list[str], numbers: list[int], source: str) -> list[dict[str,
         isinstance(objects, list)
         and len(objects) == len(lines)
         and all(isinstance(o, dict) for o in objects)
+        and (not any("\\u" in line for line in lines) or _is_text(objects))
     ):
         return objects
     return [_one(line, number, source) for line, number in zip(lines, numbers, strict=True)]
@@ -107,4 +117,8 @@ def _one(line: str, number: int, source: str) -> dict[str, Any]:
         fail(source, "JSON nested too deeply", "one flat JSON object per line", "", number)
     if not isinstance(found, dict):
         fail(source, f"a JSON {type(found).__name__}", "one JSON object per line", "", number)
+    if not _is_text(found):
+        fail(
+            source, "half of a surrogate pair (\\ud800 to \\udfff)", "whole characters", "", number
+        )
     return found
