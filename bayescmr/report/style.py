@@ -83,6 +83,13 @@ def count_axis(axis: Axis, low: float, high: float) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
+def log_x(ax: Axes, low: float, high: float) -> None:
+    """Make the abscissa logarithmic, from ``low`` to ``high``, with ticks like 500M, 1B, 2B."""
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    count_axis(ax.xaxis, low, high)
+
+
 def percent_axis(axis: Axis) -> None:
     """Write shares as percent; the unit stands in the label."""
     axis.set_major_formatter(PercentFormatter(xmax=1.0, symbol="", decimals=None))

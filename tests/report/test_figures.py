@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import bayescmr as bc
 from bayescmr import report
@@ -120,6 +121,20 @@ def test_saved_figures_are_the_same_bytes_every_time(prior: bc.Posterior, tmp_pa
     assert contents[0][0].startswith(b"\x89PNG")
     assert contents[0][1].startswith(b"%PDF")
     assert b"CreationDate" not in contents[0][1]
+
+
+@pytest.mark.parametrize("name", ["plot_cmr", "plot_trajectories", "plot_cmr_tokens"])
+def test_every_figure_states_the_probability_of_its_intervals(
+    prior: bc.Posterior, name: str
+) -> None:
+    figure, ax = plt.subplots(layout="constrained")
+    if name == "plot_cmr":
+        report.plot_cmr(prior.cmr(bc.Target(7e9, "finance", 2e10)), prob=0.5, ax=ax)
+    elif name == "plot_trajectories":
+        report.plot_trajectories(prior, domain="finance", sizes=[940e6], prob=0.5, ax=ax)
+    else:
+        report.plot_cmr_tokens(prior, domain="finance", tokens=TOKENS, prob=0.5, ax=ax)
+    assert any("50 % interval" in text.get_text() for text in figure.findobj(Text))
 
 
 def test_paper_style_leaves_no_trace() -> None:
