@@ -11,6 +11,30 @@ from bayescmr.laws.base import Array, Law, Parameter, Reference
 from bayescmr.laws.powers import power
 
 
+def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
+    """See ``Law.curve``."""
+    drop, eta, t_dom, beta = theta
+    start = np.exp(-t_dom)
+    whole = -np.expm1(-beta * np.log1p(start))
+    whole_by_start = beta * np.exp(-(beta + 1.0) * np.log1p(start))
+    whole_by_beta = np.log1p(start) * np.exp(-beta * np.log1p(start))
+    # At R = 0 nothing is learnt: the change and its derivatives vanish, as in ``power``.
+    log_domain = np.log(ratio / reference_ratio) if ratio > 0.0 else 0.0
+    speed = start * np.exp(eta * log_domain) if ratio > 0.0 else 0.0
+    for k in range(len(x)):
+        z = speed * np.exp(x[k])
+        log_z = np.log1p(z)
+        part = -np.expm1(-beta * log_z)
+        part_by_z = beta * np.exp(-(beta + 1.0) * log_z)
+        part_by_beta = log_z * np.exp(-beta * log_z)
+        change[k] = -drop * part / whole
+        gradient[k, 0] = -part / whole
+        gradient[k, 1] = -drop / whole * part_by_z * z * log_domain
+        by_t = part * whole_by_start * start / whole - part_by_z * z
+        gradient[k, 2] = -drop / whole * by_t
+        gradient[k, 3] = -drop / whole * (part_by_beta - part * whole_by_beta / whole)
+
+
 class AnchoredPower(Law):
     """Domain loss that falls from its base towards a floor, faster at larger ratios.
 
@@ -37,6 +61,7 @@ class AnchoredPower(Law):
         Parameter("t_dom", "t_dom", "ln(T/T_ref)", "real", "log time scale at R_ref"),
         Parameter("beta", "beta", "1", "positive", "exponent of the power law"),
     )
+    curve = staticmethod(_curve)
 
     def _scaled(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any

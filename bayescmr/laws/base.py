@@ -7,7 +7,7 @@ method takes the array namespace ``xp`` (``numpy`` or ``pytensor.tensor``) last.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -83,6 +83,11 @@ class Law(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     #: True if the change never falls as ratio grows, for all parameter values.
     monotone_in_ratio: ClassVar[bool] = False
+    #: Optional, for speed: ``curve(theta, x, ratio, reference_ratio, change, gradient)`` writes
+    #: :meth:`change` of one run at x = ln(tokens / reference tokens), shape (n,), and its
+    #: derivatives with respect to the natural parameters, shape (n, parameters), in scalar code
+    #: that numba compiles; theta has shape (parameters,). Without it PyTensor differentiates.
+    curve: ClassVar[Callable[..., None] | None] = None
 
     @abstractmethod
     def change(
@@ -95,6 +100,15 @@ class Law(ABC):
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
         """Derivative of :meth:`change` with respect to ln tokens, nats/token per e-fold."""
+
+    def change_and_slope(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
+    ) -> tuple[Array, Array]:
+        """Both at once; a law in which they share most of their work may say so."""
+        return (
+            self.change(theta, tokens, ratio, ref, xp),
+            self.slope(theta, tokens, ratio, ref, xp),
+        )
 
     def turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any = np

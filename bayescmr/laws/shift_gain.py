@@ -11,6 +11,28 @@ from bayescmr.laws.base import Array, Law, Parameter, Reference
 from bayescmr.laws.powers import power
 
 
+def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
+    """See ``Law.curve``."""
+    a, q, t_shift, b, r, s = theta
+    h = np.exp(t_shift)
+    # At a share of 0 the term and its derivatives vanish, as in ``power``.
+    log_domain = np.log(ratio / reference_ratio) if ratio > 0.0 else 0.0
+    log_replay = np.log((1.0 - ratio) / (1.0 - reference_ratio)) if ratio < 1.0 else 0.0
+    shift = a * np.exp(q * log_domain) if ratio > 0.0 else 0.0
+    replay = b * np.exp(r * log_replay) if ratio < 1.0 else 0.0
+    for k in range(len(x)):
+        t = np.exp(x[k])
+        saturation = (1.0 + h) * t / (t + h)
+        gain = replay * np.exp(s * x[k])
+        change[k] = shift * saturation - gain
+        gradient[k, 0] = shift * saturation / a
+        gradient[k, 1] = shift * saturation * log_domain
+        gradient[k, 2] = shift * h * t * (t - 1.0) / (t + h) ** 2
+        gradient[k, 3] = -gain / b
+        gradient[k, 4] = -gain * log_replay
+        gradient[k, 5] = -gain * x[k]
+
+
 class ShiftGain(Law):
     """General loss anchored at its base, defined on all ratios from pure replay to no replay.
 
@@ -47,6 +69,7 @@ class ShiftGain(Law):
         Parameter("r", "r", "1", "positive", "the gain falls as (1 - R)^r"),
         Parameter("s", "s", "1", "unit", "exponent of the gain with tokens"),
     )
+    curve = staticmethod(_curve)
     #: The shift grows with R and the gain shrinks with it, for all a, b, q, r > 0.
     monotone_in_ratio: ClassVar[bool] = True
 

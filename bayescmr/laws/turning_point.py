@@ -19,6 +19,36 @@ SHARPNESS = 4
 _TINY = 1e-12
 
 
+def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
+    """See ``Law.curve``."""
+    c, a, s, delta, mu, kappa, nu, e = theta
+    floor = e**SHARPNESS
+    own = (1.0 - ratio) ** SHARPNESS + floor
+    reference = (1.0 - reference_ratio) ** SHARPNESS + floor
+    replay = np.log(own / reference) / SHARPNESS
+    small = np.log((ratio + RATIO_FLOOR) / (reference_ratio + RATIO_FLOOR))
+    log_t0 = mu * (delta - replay) + kappa * small
+    amplitude = a / mu * np.exp(nu * (ratio - reference_ratio))
+    by_e = -mu * e ** (SHARPNESS - 1) * (1.0 / own - 1.0 / reference)
+    # Divisions are what costs here: one of each is enough.
+    by_a, by_mu, by_shape = amplitude / a, amplitude / mu, 1.0 / s
+    for k in range(len(x)):
+        growth = np.exp(s * x[k])
+        rest = growth * (log_t0 - x[k])
+        shape = (growth - 1.0) * by_shape + rest
+        lever = amplitude * growth
+        change[k] = c + amplitude * shape
+        gradient[k, 0] = 1.0
+        gradient[k, 1] = by_a * shape
+        by_s = (growth * x[k] - (growth - 1.0) * by_shape) * by_shape + rest * x[k]
+        gradient[k, 2] = amplitude * by_s
+        gradient[k, 3] = lever * mu
+        gradient[k, 4] = lever * (delta - replay) - by_mu * shape
+        gradient[k, 5] = lever * small
+        gradient[k, 6] = (ratio - reference_ratio) * amplitude * shape
+        gradient[k, 7] = lever * by_e
+
+
 class TurningPoint(Law):
     """General loss that rises, peaks at T0 and falls, T0 growing as replay vanishes.
 
@@ -55,6 +85,7 @@ class TurningPoint(Law):
         Parameter("nu", "nu", "1", "real", "growth of ln B with the ratio"),
         Parameter("e", "e", "1", "positive", "replay share that R = 1 is worth"),
     )
+    curve = staticmethod(_curve)
 
     def _amplitude(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any
@@ -64,11 +95,9 @@ class TurningPoint(Law):
     def _log_turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any
     ) -> Array:
-        floor = theta["e"] ** SHARPNESS
-        replay = (
-            xp.log(((1.0 - ratio) ** SHARPNESS + floor) / ((1.0 - ref.ratio) ** SHARPNESS + floor))
-            / SHARPNESS
-        )
+        floor = _fourth_power(theta["e"])
+        share = (_fourth_power(1.0 - ratio) + floor) / (_fourth_power(1.0 - ref.ratio) + floor)
+        replay = xp.log(share) * (1.0 / SHARPNESS)
         small = xp.log((ratio + RATIO_FLOOR) / (ref.ratio + RATIO_FLOOR))
         return theta["mu"] * (theta["delta"] - replay) + theta["kappa"] * small
 
@@ -76,28 +105,45 @@ class TurningPoint(Law):
     def change(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
-        growth, log_t = self._growth(theta, tokens, ref, xp)
-        log_t0 = self._log_turning_point(theta, ratio, ref, xp)
-        shape = (growth - 1.0) / theta["s"] + growth * (log_t0 - log_t)
-        return theta["c"] + self._amplitude(theta, ratio, ref, xp) * shape
+        return self._change(theta, *self._parts(theta, tokens, ratio, ref, xp))
 
     @override
     def slope(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
-        growth, log_t = self._growth(theta, tokens, ref, xp)
-        log_t0 = self._log_turning_point(theta, ratio, ref, xp)
-        return self._amplitude(theta, ratio, ref, xp) * (theta["s"] * growth) * (log_t0 - log_t)
+        return self._slope(theta, *self._parts(theta, tokens, ratio, ref, xp))
 
-    def _growth(
-        self, theta: Mapping[str, Array], tokens: Array, ref: Reference, xp: Any
+    @override
+    def change_and_slope(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> tuple[Array, Array]:
-        """Return t^s (0 at T = 0) and ln t (floored there, where t^s kills it)."""
+        parts = self._parts(theta, tokens, ratio, ref, xp)
+        return self._change(theta, *parts), self._slope(theta, *parts)
+
+    def _parts(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any
+    ) -> tuple[Array, Array, Array]:
+        """Return B(R), t^s (0 at T = 0) and ln t0 - ln t (t floored there, where t^s kills it)."""
         t = tokens / ref.tokens
-        return power(t, theta["s"], xp), xp.log(xp.maximum(t, _TINY))
+        ahead = self._log_turning_point(theta, ratio, ref, xp) - xp.log(xp.maximum(t, _TINY))
+        return self._amplitude(theta, ratio, ref, xp), power(t, theta["s"], xp), ahead
+
+    @staticmethod
+    def _change(theta: Mapping[str, Array], amplitude: Array, growth: Array, ahead: Array) -> Array:
+        return theta["c"] + amplitude * ((growth - 1.0) / theta["s"] + growth * ahead)
+
+    @staticmethod
+    def _slope(theta: Mapping[str, Array], amplitude: Array, growth: Array, ahead: Array) -> Array:
+        return amplitude * (theta["s"] * growth) * ahead
 
     @override
     def turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
         return ref.tokens * xp.exp(self._log_turning_point(theta, ratio, ref, xp))
+
+
+def _fourth_power(share: Array) -> Array:
+    """Return share^4 (4 is SHARPNESS); a general power takes several times as long."""
+    square = share * share
+    return square * square

@@ -14,6 +14,27 @@ from bayescmr.laws.powers import power
 _MAX_LOG = 600.0
 
 
+def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
+    """See ``Law.curve``."""
+    c, a2, a3, s2, gap, q, r = theta
+    # At a share of 0 the term and its derivatives vanish, as in ``power``.
+    log_domain = np.log(ratio / reference_ratio) if ratio > 0.0 else 0.0
+    log_replay = np.log((1.0 - ratio) / (1.0 - reference_ratio)) if ratio < 1.0 else 0.0
+    up = a2 * np.exp(q * log_domain) if ratio > 0.0 else 0.0
+    down = a3 * np.exp(r * log_replay) if ratio < 1.0 else 0.0
+    for k in range(len(x)):
+        rising = up * np.exp(s2 * x[k])
+        falling = down * np.exp((s2 + gap) * x[k])
+        change[k] = c + rising - falling
+        gradient[k, 0] = 1.0
+        gradient[k, 1] = rising / a2
+        gradient[k, 2] = -falling / a3
+        gradient[k, 3] = (rising - falling) * x[k]
+        gradient[k, 4] = -falling * x[k]
+        gradient[k, 5] = rising * log_domain
+        gradient[k, 6] = -falling * log_replay
+
+
 class TwoPower(Law):
     """Gu et al. Eq. 6 for the general loss, with power-law amplitudes in the shares.
 
@@ -56,6 +77,7 @@ class TwoPower(Law):
         Parameter("q", "q", "1", "positive", "the rising term grows as R^q"),
         Parameter("r", "r", "1", "positive", "the falling term shrinks as (1 - R)^r"),
     )
+    curve = staticmethod(_curve)
     #: The rising term grows with R and the falling one shrinks, for all parameter values.
     monotone_in_ratio: ClassVar[bool] = True
 

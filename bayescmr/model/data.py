@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.laws import Reference
+from bayescmr.model.groups import Groups
 from bayescmr.model.hierarchy import Hierarchy
-from bayescmr.model.noise import RunBlocks
 
 Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
 
 
 def reference_of(frame: pd.DataFrame) -> Reference:
@@ -41,6 +42,34 @@ def hierarchy_of(frame: pd.DataFrame, size_length: float, reference: Reference) 
 
 
 @dataclass(frozen=True)
+class RunBlocks:
+    """Runs sorted by checkpoint pattern, padded to rectangles.
+
+    Parameters
+    ----------
+    y : ndarray, shape (runs, checkpoints)
+        Change of loss, nats/token; padding is 0.
+    x : ndarray, shape (patterns, checkpoints)
+        ln(tokens / reference tokens).
+    variance : ndarray, shape (patterns, checkpoints)
+        Square of the stated standard error.
+    count : ndarray of int, shape (patterns,)
+        Checkpoints in use; the rest of the row is padding.
+    start : ndarray of int, shape (patterns + 1,)
+        Runs ``start[p]:start[p + 1]`` have pattern p.
+    no_replay : ndarray of int, shape (patterns,)
+        1 where ratio = 1, a regime with a larger scatter of its own.
+    """
+
+    y: Float
+    x: Float
+    variance: Float
+    count: Int
+    start: Int
+    no_replay: Int
+
+
+@dataclass(frozen=True)
 class BlockData:
     """Arrays of one block; a trajectory is one run on one evaluation set.
 
@@ -52,8 +81,8 @@ class BlockData:
         CPT tokens; padding repeats the last checkpoint.
     ratio : ndarray, shape (trajectories,)
         Domain share.
-    design : ndarray, shape (trajectories, terms)
-        Rows of the hierarchy.
+    groups : Groups
+        How law parameters of trajectories depend on the anchors.
     labels : tuple of (str, str)
         Run and evaluation set of each trajectory.
     reference : Reference
@@ -63,17 +92,16 @@ class BlockData:
     blocks: RunBlocks
     tokens: Float
     ratio: Float
-    design: Float
+    groups: Groups
     labels: tuple[tuple[str, str], ...]
     reference: Reference
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Everything the compiled model reads, by name."""
+        """What the compiled model reads of the runs, by name."""
         blocks = {f.name: getattr(self.blocks, f.name) for f in fields(self.blocks)}
         return {
             "tokens": self.tokens,
             "ratio": self.ratio,
-            "design": self.design,
             "reference_tokens": np.array(self.reference.tokens),
             "reference_ratio": np.array(self.reference.ratio),
             **blocks,
@@ -81,7 +109,12 @@ class BlockData:
 
 
 def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
-    """Arrange the rows of one block (one role) by trajectory and checkpoint pattern."""
+    """Arrange the rows of one block (one role) by trajectory and checkpoint pattern.
+
+    The order depends on what was measured alone, not on the order of rows or the
+    names of runs: sums in another order round differently, and a chain would
+    take another path.
+    """
     trajectories: list[dict[str, Any]] = []
     columns = ["run", "eval_set"]
     for (run, eval_set), rows in frame.sort_values("tokens").groupby(columns, sort=True):
@@ -96,6 +129,9 @@ def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
                 "se": rows["se"].to_numpy(dtype=float),
             }
         )
+    trajectories.sort(
+        key=lambda t: (t["group"], t["ratio"], t["tokens"].tolist(), t["change"].tolist())
+    )
     patterns: dict[tuple[bytes, bytes, bool], int] = {}
     index = np.array(
         [
@@ -127,7 +163,9 @@ def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
         ),
         tokens=tokens,
         ratio=np.array([t["ratio"] for t in trajectories]),
-        design=hierarchy.design([t["group"] for t in trajectories]),
+        groups=Groups.of(
+            hierarchy.design([t["group"] for t in trajectories]), hierarchy.factor_columns
+        ),
         labels=tuple(t["label"] for t in trajectories),
         reference=hierarchy.reference,
     )

@@ -104,6 +104,13 @@ class Hierarchy:
         """Every combination (size, domain, eval_set) of the levels."""
         return [(n, d, s) for n in self.sizes for d in self.domains for s in self.eval_sets]
 
+    @property
+    def spanning_cells(self) -> list[tuple[float, str, str]]:
+        """Fewest cells whose parameters determine those of all others."""
+        (n, *sizes), (d, *domains), (s, *sets) = self.sizes, self.domains, self.eval_sets
+        varied = [(m, d, s) for m in sizes], [(n, e, s) for e in domains], [(n, d, t) for t in sets]
+        return [(n, d, s), *varied[0], *varied[1], *varied[2]]
+
     def place(self, size: float, domain: str, eval_set: str) -> Place:
         """Locate a group, probed or not.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +16,7 @@ import yaml
 from bayescmr.errors import ModelError
 from bayescmr.laws import Law, get_law
 from bayescmr.priors import Prior
+from bayescmr.values import is_number
 
 Role = Literal["general", "domain"]
 ROLES: tuple[Role, ...] = ("general", "domain")
@@ -77,14 +79,13 @@ class BlockSpec:
         return np.array([p.prior.mean for p in self.parameters])
 
     @property
-    def prior_scale(self) -> np.ndarray:
-        """Sds of the population means, shape (parameters,)."""
-        return np.array([p.prior.scale for p in self.parameters])
+    def variances(self) -> np.ndarray:
+        """Prior variances of mean, slope and effects, shape (parameters, 2 + factors).
 
-    @property
-    def slope_scale(self) -> np.ndarray:
-        """Sds of the slopes in ln size, shape (parameters,)."""
-        return np.array([p.size_slope for p in self.parameters])
+        Those of the effects are at the prior medians of their sds.
+        """
+        fixed = [[p.prior.scale, p.size_slope] for p in self.parameters]
+        return np.hstack([fixed, self.effect_median]) ** 2
 
     @property
     def effect_median(self) -> np.ndarray:
@@ -152,19 +153,45 @@ def load_model(name: str | Path) -> ModelSpec:
         path = _models_folder() / f"{name}.yaml"
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: cannot read the model: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{path}: cannot read the model: {reason}") from None
     return parse_model(text, str(path))
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only; 1e-3 is a number; and no key twice, of which YAML would take the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for i, (key, _) in enumerate(node.value):
+            if isinstance(key, yaml.ScalarNode) and key.value in names[:i]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 wants a point and a sign, 1.0e-3, and reads 1e-3 as text.
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def parse_model(text: str, where: str) -> ModelSpec:
     """Read a model from YAML text; errors name ``where`` and the YAML path."""
     try:
-        data = yaml.safe_load(text)
+        data = yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f" (line {mark.line + 1})" if mark else ""
+        raise ModelError(f"{where}: not YAML: {error.problem or error.context}{line}") from None
     except yaml.YAMLError as error:
-        raise ModelError(f"{where}: not YAML: {error}") from None
+        raise ModelError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ModelError(f"{where}: not a model: YAML nested too deeply") from None
     data = _mapping(data, where, {"schema", "name", "title", "description", *ROLES})
-    if data.get("schema") != SCHEMA:
+    if data.get("schema") != SCHEMA or data["schema"] is True:
         raise ModelError(f"{where}: schema: got {data.get('schema')!r}, expected {SCHEMA}")
     if "general" not in data:
         raise ModelError(f"{where}: general: missing, expected the model of the general loss")
@@ -259,6 +286,6 @@ def _text(data: Mapping[str, Any], key: str, where: str) -> str:
 
 def _positive(data: Mapping[str, Any], key: str, where: str) -> float:
     value = data.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < np.inf:
+    if not is_number(value) or not value > 0:
         raise ModelError(f"{where}.{key}: got {value!r}, expected a number > 0")
     return float(value)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from bayescmr.model.hierarchy import Hierarchy
-from bayescmr.model.noise import natural_scales
+from bayescmr.model.scales import natural_scales
 from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
 
 Float = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ class BlockPosterior:
 
     @cached_property
     def scales(self) -> Float:
-        """Noise scales, shape (draws, 6), in the order of ``bayescmr.model.noise.SCALES``."""
+        """Noise scales, shape (draws, 6), in the order of ``bayescmr.model.scales.SCALES``."""
         return np.asarray(natural_scales(self.noise.reshape(self.n_draws, -1)))
 
     @cached_property
@@ -134,10 +134,20 @@ class BlockPosterior:
         return offset * z[0] + slope * z[1] * x + drift * z[2], slope * z[1]
 
     def quantities(self) -> dict[str, Float]:
-        """Every sampled quantity by name, each of shape (chains, draws)."""
+        """Every sampled quantity by name, each of shape (chains, draws).
+
+        Law parameters of the probed groups too: runs determine these, while
+        coefficients are in part drawn afresh and look better mixed than they are.
+        """
         found: dict[str, Float] = {}
         role = self.spec.role
+        cells = self.hierarchy.spanning_cells
+        values = self.coef @ self.hierarchy.design(cells).T
         for i, parameter in enumerate(self.spec.parameters):
+            for j, cell in enumerate(cells):
+                found[f"{role} {parameter.name}[{cell[0]:g}, {cell[1]}, {cell[2]}]"] = values[
+                    :, :, i, j
+                ]
             for j, term in enumerate(self.hierarchy.terms):
                 found[f"{role} {parameter.name}[{term}]"] = self.coef[:, :, i, j]
             for j, factor in enumerate(FACTORS):

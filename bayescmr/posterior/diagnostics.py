@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
-from arviz_stats.base.array import array_stats
 
 Float = npt.NDArray[np.float64]
 
@@ -95,6 +94,9 @@ def measure(quantities: Mapping[str, Float], statistics: xr.Dataset | None = Non
         return Verdict(
             1.0, np.inf, np.inf, dict.fromkeys(("rhat", "bulk", "tail"), "-"), divergences, ebfmi
         )
+    # Half a second to load, for which draws that are never diagnosed need not wait.
+    from arviz_stats.base.array import array_stats
+
     stacked = np.stack([np.asarray(quantities[n], dtype=float) for n in names], axis=-1)
     rhat = np.atleast_1d(array_stats.rhat(stacked, chain_axis=0, draw_axis=1))
     bulk = np.atleast_1d(array_stats.ess(stacked, chain_axis=0, draw_axis=1, method="bulk"))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+import yaml
 
-from bayescmr.errors import ModelError, PosteriorFileError
-from bayescmr.laws import Reference
+from bayescmr.errors import PosteriorFileError
+from bayescmr.laws import Reference, get_law, law_names
 from bayescmr.model.hierarchy import Hierarchy
-from bayescmr.model.spec import FACTORS, NOISE, Role, parse_model
+from bayescmr.model.spec import FACTORS, NOISE, ROLES, Role, parse_model
 from bayescmr.posterior.block import BlockPosterior
-from bayescmr.posterior.posterior import Posterior, Provenance
+from bayescmr.posterior.posterior import Kind, Posterior, Provenance
 
 #: Raised by one whenever the layout of the file changes.
 SCHEMA = 1
@@ -66,15 +68,19 @@ def load(path: str | Path) -> Posterior:
     Raises
     ------
     PosteriorFileError
-        Missing file, another kind of file, a newer schema, or damaged content.
+        Missing file, another kind of file, another schema, draws of parameters that
+        this version does not have, or damaged content.
     """
     path = Path(path)
+    if path.is_dir():
+        raise PosteriorFileError(f"{path}: a folder, expected a file written by `bayescmr fit`")
     if not path.is_file():
         raise PosteriorFileError(
             f"{path}: no such file; `bayescmr fit RUNS.csv --out {path.name}` writes one"
         )
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
+        # Files of others may have unnamed dimensions: refused below, without a warning here.
+        with xr.open_datatree(path, engine="h5netcdf", phony_dims="access") as tree:
             tree.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -85,12 +91,13 @@ def load(path: str | Path) -> Posterior:
             f"{path}: not written by bayescmr (no attribute bayescmr_schema);"
             " expected a file from `bayescmr fit`"
         )
-    if int(schema) != SCHEMA:
+    if str(schema) != str(SCHEMA):
         raise PosteriorFileError(
             f"{path}: schema {schema}, expected {SCHEMA}; fit again with this version"
         )
     try:
-        model = parse_model(str(tree.attrs["model"]), f"{path}: model")
+        _check_names(path, tree)
+        model = parse_model(str(tree.attrs["model"]), "model")
         record = json.loads(str(tree.attrs["provenance"]))
         record["exclusions"] = tuple(record["exclusions"])
         record["notes"] = tuple(record["notes"])
@@ -100,9 +107,11 @@ def load(path: str | Path) -> Posterior:
             if role in tree.children:
                 node = tree.children[role]
                 data = node.to_dataset(inherit=False)
+                hierarchy = _hierarchy(data.attrs, spec.size_length)
+                _compare(path, f"other terms of the {role} loss", data["term"], hierarchy.terms)
                 blocks[role] = BlockPosterior(
                     spec=spec,
-                    hierarchy=_hierarchy(data.attrs, spec.size_length),
+                    hierarchy=hierarchy,
                     coef=data["coef"].to_numpy(),
                     ln_effect_sd=data["ln_effect_sd"].to_numpy(),
                     noise=data["noise"].to_numpy(),
@@ -111,11 +120,44 @@ def load(path: str | Path) -> Posterior:
                 )
         frame = _dataset_to_frame(tree.children["runs"].to_dataset(inherit=False))
         kind = cast(Any, str(tree.attrs["kind"]))
+        if "general" not in blocks or kind not in get_args(Kind):
+            raise ValueError("no draws of the general loss, or draws of an unknown kind")
         return Posterior(model, blocks, frame, provenance, kind)
-    except (KeyError, TypeError, json.JSONDecodeError, ModelError) as error:
+    except PosteriorFileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        first = str(error).splitlines()[0] if str(error) else ""
         raise PosteriorFileError(
-            f"{path}: damaged ({type(error).__name__}: {error}); fit again"
+            f"{path}: damaged ({type(error).__name__}: {first}); fit again"
         ) from None
+
+
+def _check_names(path: Path, tree: xr.DataTree) -> None:
+    """Refuse draws of quantities that this version does not have, or has in another order."""
+    model = yaml.safe_load(str(tree.attrs["model"]))
+    for role in ROLES:
+        if role not in tree.children:
+            continue
+        stored = tree.children[role].to_dataset(inherit=False)
+        name = str(model[role]["law"])
+        if name not in law_names():
+            raise PosteriorFileError(
+                f"{path}: written with the law {name!r}, which this version does not have"
+                f" (it has {', '.join(law_names())}); fit the runs again"
+            )
+        own = [p.name for p in get_law(name).parameters]
+        _compare(path, f"other parameters of the law {name}", stored["parameter"], own)
+        _compare(path, "other noise quantities", stored["quantity"], NOISE)
+        _compare(path, "other levels of the hierarchy", stored["factor"], FACTORS)
+
+
+def _compare(path: Path, what: str, stored: xr.DataArray, here: Sequence[str]) -> None:
+    found = [str(name) for name in stored.to_numpy()]
+    if found != list(here):
+        raise PosteriorFileError(
+            f"{path}: written with {what} (file: {', '.join(found)}; this version:"
+            f" {', '.join(here)}); fit the runs again"
+        )
 
 
 def _block_to_dataset(block: BlockPosterior) -> xr.Dataset:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from bayescmr.errors import ModelError, RunTableError
-from bayescmr.model.data import block_data, hierarchy_of, reference_of
-from bayescmr.model.engine import Sampler, Settings, Timing, sample_block
 from bayescmr.model.spec import ModelSpec, Role, load_model
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
 from bayescmr.runs import RunTable
+
+if TYPE_CHECKING:
+    from bayescmr.model.engine import Sampler
 
 
 def fit(
@@ -22,7 +24,7 @@ def fit(
     draws: int = 2000,
     tune: int = 800,
     chains: int = 4,
-    target_accept: float = 0.98,
+    target_accept: float = 0.95,
     cores: int | None = None,
     sampler: Sampler = "nutpie",
     progress: bool = False,
@@ -66,6 +68,10 @@ def fit(
             f"runs: got a {type(runs).__name__}, expected a RunTable; use read_runs(path) or"
             " RunTable.from_frame(frame)"
         )
+    # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
+    from bayescmr.model.data import block_data, hierarchy_of, reference_of
+    from bayescmr.model.engine import Settings, Timing, sample_block
+
     settings = Settings(
         seed=seed,
         draws=draws,

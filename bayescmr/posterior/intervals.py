@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayescmr.errors import TargetError
+from bayescmr.values import is_number
 
 Kind = Literal["eti"]
 
@@ -17,10 +18,12 @@ PROB = 0.9
 KIND: Kind = "eti"
 
 
-def check_prob(prob: float) -> float:
-    """Return ``prob`` if it is in (0, 1); raise TargetError otherwise."""
-    if not 0 < prob < 1:
-        raise TargetError(f"prob: got {prob!r}, expected a probability in (0, 1), for example 0.9")
+def check_prob(prob: float, name: str = "prob", example: str = "0.9") -> float:
+    """Return ``prob`` if it is a number in (0, 1); raise TargetError otherwise."""
+    if not (is_number(prob) and 0 < prob < 1):
+        raise TargetError(
+            f"{name}: got {prob!r}, expected a probability in (0, 1), for example {example}"
+        )
     return float(prob)
 
 

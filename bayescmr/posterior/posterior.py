@@ -14,7 +14,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.errors import TargetError
-from bayescmr.model.engine import Timing
 from bayescmr.model.spec import ModelSpec, Role
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.diagnostics import Verdict, measure
@@ -23,8 +22,10 @@ from bayescmr.runs import RunTable
 
 if TYPE_CHECKING:
     from bayescmr.cmr import CMR, Target
+    from bayescmr.model.engine import Timing
 
 Float = npt.NDArray[np.float64]
+Kind = Literal["posterior", "prior"]
 
 #: Packages whose version may change a result.
 _PACKAGES = ("bayescmr", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz-stats")
@@ -91,16 +92,16 @@ class Posterior:
         Table, seed, settings, versions.
     kind : {"posterior", "prior"}
         Prior draws answer the same questions.
-    timing : Timing
-        Seconds per stage.
+    timing : Timing or None
+        Seconds per stage of the fit; None where nothing was sampled in this process.
     """
 
     model: ModelSpec
     blocks: dict[Role, BlockPosterior]
     frame: pd.DataFrame
     provenance: Provenance
-    kind: Literal["posterior", "prior"] = "posterior"
-    timing: Timing = field(default_factory=Timing, compare=False)
+    kind: Kind = "posterior"
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def general(self) -> BlockPosterior:

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescmr.model.data import hierarchy_of, reference_of
-from bayescmr.model.noise import covariance
+from bayescmr.model.scales import covariance
 from bayescmr.model.spec import ModelSpec, Role, load_model
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
@@ -39,6 +38,9 @@ def prior_predictive(
     Posterior
         With ``kind = "prior"``; everything a posterior can answer, the prior can too.
     """
+    # Loads PyTensor, which a posterior that is only read does not need.
+    from bayescmr.model.data import hierarchy_of, reference_of
+
     spec = model if isinstance(model, ModelSpec) else load_model(model)
     reference = reference_of(runs.frame)
     blocks: dict[Role, BlockPosterior] = {}
@@ -54,8 +56,7 @@ def prior_predictive(
             (*shape, n_par, 3)
         )
         sd = np.exp(ln_sd @ hierarchy.factor_columns)
-        sd[..., 0] = block.prior_scale
-        sd[..., 1] = block.slope_scale
+        sd[..., :2] = np.sqrt(block.variances[:, :2])
         coef = sd * rng.standard_normal(sd.shape)
         coef[..., 0] += block.prior_mean
         noise = block.noise_mean + block.noise_scale * rng.standard_normal((*shape, 6))

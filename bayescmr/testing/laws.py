@@ -189,6 +189,14 @@ class LawConformance:
                 f" ratio {ratio[0, bad[0, 1]]:g}"
             )
 
+    def test_both_at_once_are_the_two(self) -> None:
+        """``change_and_slope`` gives what ``change`` and ``slope`` give."""
+        tokens, ratio = self._grid(self.TOKEN_MULTIPLES, self.RATIOS)
+        both = self.law.change_and_slope(self.theta, tokens, ratio, self.reference)
+        for method, got in zip((self.law.change, self.law.slope), both, strict=True):
+            want = np.asarray(method(self.theta, tokens, ratio, self.reference))
+            np.testing.assert_allclose(got, want, rtol=1e-12)
+
     def test_slope_matches_finite_difference(self) -> None:
         """``slope`` is the derivative of ``change`` with respect to ln tokens."""
         tokens, ratio = self._grid((1e-3, 0.1, 1.0, 10.0, 100.0), self.RATIOS)

@@ -23,6 +23,14 @@ class WrongSlope(ShiftGain):
         return 1.001 * super().slope(theta, tokens, ratio, ref, xp)
 
 
+class Swapped(TurningPoint):
+    def change_and_slope(
+        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
+    ) -> tuple[Array, Array]:
+        change, slope = super().change_and_slope(theta, tokens, ratio, ref, xp)
+        return slope, change
+
+
 class WrongPeak(TurningPoint):
     def turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any = np
@@ -60,6 +68,7 @@ class BareExponent(ShiftGain):
     ("law", "test"),
     [
         (WrongSlope(), "test_slope_matches_finite_difference"),
+        (Swapped(), "test_both_at_once_are_the_two"),
         (WrongPeak(), "test_turning_point_matches_root_finder"),
         (NotMonotone(), "test_monotone_in_ratio_is_true"),
         (RisingDomain(), "test_domain_law_starts_at_base_and_never_rises"),

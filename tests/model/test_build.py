@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from pytensor.compile.mode import Mode
 from scipy.stats import multivariate_normal, norm
 
 from bayescmr.laws import get_law
-from bayescmr.model import engine
+from bayescmr.model import density, engine
 from bayescmr.model.build import build_model
+from bayescmr.model.coordinates import Coordinates
+from bayescmr.model.data import BlockData
 from bayescmr.model.engine import Settings, Timing, sample_block
-from bayescmr.model.spec import FACTORS, NOISE, load_model
+from bayescmr.model.spec import FACTORS, NOISE, BlockSpec, load_model
 from bayescmr.model.start import log_density
 
 Float = npt.NDArray[np.float64]
@@ -43,11 +46,22 @@ def sampled(prior: dict[str, list[float]]) -> tuple[float, float]:
     return mean, scale
 
 
-def expected(text: str, role: str, frame: pd.DataFrame, point: Point) -> float:
+def prior_sds(entry: dict[str, Any], levels: dict[str, int], ln_ratio: Float) -> Float:
+    """Prior sds of mean, slope and effects of one parameter, term by term."""
+    sds = [sampled(entry["prior"])[1], entry["size_slope"]]
+    for factor, x in zip(FACTORS, ln_ratio, strict=True):
+        sds += [entry["effects"][factor] * math.exp(x)] * levels[factor]
+    return np.array(sds)
+
+
+def expected(
+    text: str, role: str, frame: pd.DataFrame, coordinates: Coordinates, point: Point
+) -> float:
     """Log density from the YAML text and the rows of the table, in plain numpy.
 
-    `coef` has the columns mean, slope, sizes, domains and (where there are several) sets;
-    the size columns are independent and the Cholesky factor of their kernel makes the effects.
+    Anchors are taken as design rows: mean, slope, sizes, domains and (where there are several)
+    sets; the size columns are independent and the Cholesky factor of their kernel makes the
+    effects.
     """
     block = yaml.safe_load(text)[role]
     law = get_law(block["law"])
@@ -57,33 +71,37 @@ def expected(text: str, role: str, frame: pd.DataFrame, point: Point) -> float:
     if len(sets) == 1:
         sets = []
     levels = {"size": len(sizes), "domain": len(domains), "eval_set": len(sets)}
-    total = 0.0
+    rows = coordinates.groups.rows
+    total = norm.logpdf(point["shift"]).sum() + norm.logpdf(point["noise"]).sum()
+    solved = []
     for i, parameter in enumerate(law.parameters):
         entry = block["parameters"][parameter.name]
-        mean, sd = sampled(entry["prior"])
-        total += norm.logpdf(point["coef"][i, 0], mean, sd)
-        total += norm.logpdf(point["coef"][i, 1], 0.0, entry["size_slope"])
-        column = 2
-        for j, factor in enumerate(FACTORS):
-            ln_sd = point["ln_effect_sd"][i, j]
-            total += norm.logpdf(ln_sd, math.log(entry["effects"][factor]), block["effect_spread"])
-            values = point["coef"][i, column : column + levels[factor]]
-            total += norm.logpdf(values, 0.0, math.exp(ln_sd)).sum()
-            column += levels[factor]
-    for i, name in enumerate(NOISE):
-        total += norm.logpdf(point["noise"][i], *sampled(block["noise"][name]["prior"]))
+        x = block["effect_spread"] * point["shift"][i]
+        now = rows * prior_sds(entry, levels, x)
+        frozen = rows * prior_sds(entry, levels, (1 - coordinates.centring[i]) * x)
+        factor = np.linalg.cholesky(frozen @ frozen.T)
+        anchors = factor @ point["z"][i]
+        total += multivariate_normal(cov=now @ now.T).logpdf(anchors)
+        total += np.linalg.slogdet(factor)[1]
+        anchors = anchors + sampled(entry["prior"])[0]
+        # Any coefficients that give the anchors' values give the others'.
+        solved.append(np.linalg.lstsq(rows, anchors, rcond=None)[0])
+    quantities = []
+    for name, raw in zip(NOISE, point["noise"], strict=True):
+        mean, sd = sampled(block["noise"][name]["prior"])
+        quantities.append(mean + sd * raw)
 
     log_n = np.log(sizes)
     factor = np.linalg.cholesky(np.exp(-np.abs(log_n[:, None] - log_n) / block["size_length"]))
     reference = Reference(frame)
-    u, v, residual, share, length, no_replay = point["noise"]
+    u, v, residual, share, length, no_replay = quantities
     share = 1 / (1 + math.exp(-share))
     for (_, eval_set), rows in frame.groupby(["run", "eval_set"]):
         rows = rows.sort_values("tokens")
         first = rows.iloc[0]
         theta = {}
         for i, parameter in enumerate(law.parameters):
-            mean, slope, *effects = point["coef"][i]
+            mean, slope, *effects = solved[i]
             by_size = factor @ effects[: len(sizes)]
             by_domain = effects[len(sizes) : len(sizes) + len(domains)]
             by_set = effects[len(sizes) + len(domains) :]
@@ -139,10 +157,22 @@ def unflat(vector: Float, like: Point) -> Point:
     return out
 
 
-def model_of(law: str, frame: pd.DataFrame, prepare: Prepare) -> tuple[pm.Model, str, str]:
+def coordinates_of(spec: BlockSpec, data: BlockData) -> Coordinates:
+    """Some effects centred, some not, some in between."""
+    centring = np.random.default_rng(3).choice([0.0, 0.4, 1.0], size=spec.effect_median.shape)
+    return Coordinates(spec, data.groups, centring)
+
+
+def model_of(
+    law: str, frame: pd.DataFrame, prepare: Prepare
+) -> tuple[pm.Model, Callable[[Point], float]]:
+    """Model of a law, and the density that it should have."""
     role = ROLES[law]
     name = law if role == "general" else "turning_point"
-    return build_model(*prepare(frame, name, role)), load_model(name).text, role
+    spec, _, data = prepare(frame, name, role)
+    coordinates = coordinates_of(spec, data)
+    model = build_model(spec.law, {**data.arrays(), **coordinates.arrays()})
+    return model, lambda point: expected(load_model(name).text, role, frame, coordinates, point)
 
 
 # -- density ------------------------------------------------------------------------------------
@@ -153,12 +183,12 @@ def test_density_is_the_one_written_out(
     law: str, prepare: Prepare, simulated: Callable[..., pd.DataFrame]
 ) -> None:
     frame = simulated(1)
-    model, text, role = model_of(law, frame, prepare)
+    model, oracle = model_of(law, frame, prepare)
     density = model.compile_logp(mode=PYTHON)
     rng = np.random.default_rng(5)
     for _ in range(5):
         point = random_point(model, rng)
-        assert float(density(point)) == pytest.approx(expected(text, role, frame, point), rel=1e-9)
+        assert float(density(point)) == pytest.approx(oracle(point), rel=1e-9)
 
 
 def test_density_of_one_size_domain_and_set(
@@ -170,11 +200,11 @@ def test_density_of_one_size_domain_and_set(
         axis=1
     )
     frame = frame[same].reset_index(drop=True)
-    model, text, role = model_of("turning_point", frame, prepare)
-    assert model.coords["term"] == ("mean", "size slope", "size innovation 1", "domain law")
+    model, oracle = model_of("turning_point", frame, prepare)
+    assert len(model.coords["anchor"]) == 1
     point = random_point(model, np.random.default_rng(6))
     density = model.compile_logp(mode=PYTHON)
-    assert float(density(point)) == pytest.approx(expected(text, role, frame, point), rel=1e-9)
+    assert float(density(point)) == pytest.approx(oracle(point), rel=1e-9)
 
 
 @pytest.mark.parametrize("law", ["turning_point", "shift_gain"])
@@ -182,7 +212,7 @@ def test_gradient_is_that_of_the_density_written_out(
     law: str, prepare: Prepare, simulated: Callable[..., pd.DataFrame]
 ) -> None:
     frame = simulated(1, runs=5)
-    model, text, role = model_of(law, frame, prepare)
+    model, oracle = model_of(law, frame, prepare)
     rng = np.random.default_rng(7)
     point = random_point(model, rng)
     gradient = model.compile_dlogp(mode=PYTHON)(point)
@@ -195,7 +225,7 @@ def test_gradient_is_that_of_the_density_written_out(
         for h in (step, -step, step / 2, -step / 2):
             moved = vector.copy()
             moved[i] += h
-            at.append(expected(text, role, frame, unflat(moved, point)))
+            at.append(oracle(unflat(moved, point)))
         wide, narrow = (at[0] - at[1]) / (2 * step), (at[2] - at[3]) / step
         want[i] = (4 * narrow - wide) / 3
     np.testing.assert_allclose(gradient[some], want[some], rtol=1e-6, atol=scale)
@@ -205,36 +235,67 @@ def test_free_variables_and_their_labels(
     prepare: Prepare, simulated: Callable[..., pd.DataFrame]
 ) -> None:
     """What is in the trace: no curve, no observation, no run effect."""
-    spec, hierarchy, data = prepare(simulated(1))
-    model = build_model(spec, hierarchy, data)
-    assert [v.name for v in model.free_RVs] == ["ln_effect_sd", "noise", "coef"]
+    model, _ = model_of("turning_point", simulated(1), prepare)
+    assert [v.name for v in model.free_RVs] == ["z", "shift", "noise"]
     assert model.deterministics == []
-    assert model.named_vars_to_dims["coef"] == ("parameter", "term")
-    assert list(model.coords["parameter"]) == [p.name for p in spec.law.parameters]
-    assert list(model.coords["term"]) == hierarchy.terms
+    assert model.named_vars_to_dims["z"] == ("parameter", "anchor")
+    names = [p.name for p in get_law("turning_point").parameters]
+    assert list(model.coords["parameter"]) == names
     assert list(model.coords["quantity"]) == list(NOISE)
+
+
+# -- fused density ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("law", list(ROLES))
+def test_fused_density_is_that_of_the_pymc_model(
+    law: str, prepare: Prepare, simulated: Callable[..., pd.DataFrame]
+) -> None:
+    """One compiled function for all laws, tables and priors: no second compilation, same model."""
+    role = ROLES[law]
+    name = law if role == "general" else "turning_point"
+    for seed, options in ((1, {}), (2, {"runs": 14, "shift": 3.0}), (3, {"runs": 1})):
+        frame = simulated(seed, **options)
+        spec, _, data = prepare(frame, name, role)
+        coordinates = coordinates_of(spec, data)
+        values = {**data.arrays(), **coordinates.arrays()}
+        fused = log_density(density.nutpie_model(coordinates, values))
+        model, oracle = model_of(law, frame, prepare)
+        slope = model.compile_dlogp(mode=PYTHON)
+        rng = np.random.default_rng(seed)
+        for _ in range(3):
+            point = random_point(model, rng)
+            got, gradient = fused(flat(point))
+            assert got == pytest.approx(oracle(point), rel=1e-9)
+            want = slope(point)
+            np.testing.assert_allclose(gradient, want, rtol=1e-7, atol=1e-9 * np.abs(want).max())
 
 
 # -- data swap ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def swapped(prepare: Prepare, simulated: Callable[..., pd.DataFrame]) -> dict[str, Any]:
-    """Fit one table, then others of the same structure; one compilation, counted."""
+def swapped(prepare: Prepare, simulated: Callable[..., pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    """Fit tables of one structure as a law without derivatives is: one compilation, counted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(density, "knows", lambda law: False)
+        yield _swapped(prepare, simulated)
+
+
+def _swapped(prepare: Prepare, simulated: Callable[..., pd.DataFrame]) -> dict[str, Any]:
     settings = Settings(seed=1, draws=20, tune=40, chains=1, cores=1)
     frames = [simulated(1), simulated(2, runs=14, shift=3.0), simulated(3, runs=7)]
-    before = set(engine._CACHE.compiled)
+    engine._COMPILED.clear()
     timings, sampled = [], []
     for frame in frames:
         timings.append(Timing())
         sampled.append(sample_block(*prepare(frame), settings, timings[-1]))
-    new = set(engine._CACHE.compiled) - before
-    assert len(new) == 1
+    assert len(engine._COMPILED) == 1
     return {
         "frames": frames,
         "timings": timings,
         "sampled": sampled,
-        "compiled": engine._CACHE.compiled[new.pop()],
+        "compiled": next(iter(engine._COMPILED.values())),
     }
 
 
@@ -261,10 +322,10 @@ def test_swapped_density_is_that_of_a_fresh_build(
 ) -> None:
     """More runs, more checkpoints, another reference: the compiled kernel follows."""
     frame = swapped["frames"][which]
-    spec, hierarchy, data = prepare(frame)
-    compiled = swapped["compiled"].with_data(**data.arrays())
-    evaluate = log_density(compiled)
-    model = build_model(spec, hierarchy, data)
+    spec, _, data = prepare(frame)
+    values = {**data.arrays(), **coordinates_of(spec, data).arrays()}
+    evaluate = log_density(swapped["compiled"].with_data(**values))
+    model, oracle = model_of("turning_point", frame, prepare)
     value, slope = model.compile_logp(mode=PYTHON), model.compile_dlogp(mode=PYTHON)
     rng = np.random.default_rng(8)
     for _ in range(3):
@@ -273,36 +334,36 @@ def test_swapped_density_is_that_of_a_fresh_build(
         assert got == pytest.approx(float(value(point)), rel=1e-9)
         want = slope(point)
         np.testing.assert_allclose(gradient, want, rtol=1e-7, atol=1e-9 * np.abs(want).max())
-        text = load_model("turning_point").text
-        assert got == pytest.approx(expected(text, "general", frame, point), rel=1e-9)
+        assert got == pytest.approx(oracle(point), rel=1e-9)
 
 
 @pytest.mark.slow
 def test_data_given_to_a_copy_leaves_the_compiled_model_alone(
     swapped: dict[str, Any], prepare: Prepare
 ) -> None:
-    spec, hierarchy, data = prepare(swapped["frames"][0])
-    point = flat(build_model(spec, hierarchy, data).initial_point())
+    def values(frame: pd.DataFrame) -> dict[str, Any]:
+        spec, _, data = prepare(frame)
+        return {**data.arrays(), **coordinates_of(spec, data).arrays()}
+
     compiled = swapped["compiled"]
-    mine = compiled.with_data(**data.arrays())
+    mine = compiled.with_data(**values(swapped["frames"][0]))
+    point = np.zeros(compiled.n_dim)
     before = log_density(mine)(point)[0]
-    other = compiled.with_data(**prepare(swapped["frames"][1])[2].arrays())
+    other = compiled.with_data(**values(swapped["frames"][1]))
     assert log_density(other)(point)[0] != before
     assert log_density(mine)(point)[0] == before
 
 
 @pytest.mark.slow
-def test_another_structure_is_another_compilation(
+def test_other_priors_do_not_compile_and_another_law_does(
     swapped: dict[str, Any], prepare: Prepare
 ) -> None:
     frame = swapped["frames"][0]
-    fewer = frame[frame["domain"] == "law"].reset_index(drop=True)
-    keys = [
-        engine._structure(*prepare(frame)[:2]),
-        engine._structure(*prepare(fewer)[:2]),
-        engine._structure(*prepare(frame, "shift_gain")[:2]),
-        engine._structure(*prepare(frame, role="domain")[:2]),
-    ]
-    assert len(set(keys)) == len(keys)
-    assert keys[0] == engine._structure(*prepare(swapped["frames"][1])[:2])
-    assert keys[0] in engine._CACHE.compiled
+    settings = Settings(seed=1, draws=5, tune=5, chains=1, cores=1)
+    spec, hierarchy, data = prepare(frame)
+    wide = replace(spec, effect_spread=0.6)
+    timing = Timing()
+    sample_block(wide, hierarchy, data, settings, timing)
+    assert timing.compile == 0.0
+    sample_block(*prepare(frame, role="domain"), settings, timing)
+    assert timing.compile > 0.0

@@ -192,3 +192,12 @@ def test_unknown_eval_set() -> None:
 def test_impossible_size(size: float) -> None:
     with pytest.raises(TargetError, match=r"size: got .*, expected a count of parameters > 0"):
         hierarchy().place(size, "law", "general")
+
+
+def test_spanning_cells_determine_all_others() -> None:
+    h = Hierarchy((1e8, 3e8, 1e9), ("a", "b"), ("u", "v"), 0.5, Reference(3e8, 1e9, 0.5))
+    few, all_ = h.design(h.spanning_cells), h.design(h.cells)
+    assert len(few) == 5 == np.linalg.matrix_rank(few) == np.linalg.matrix_rank(all_)
+    np.testing.assert_allclose(
+        np.linalg.lstsq(few.T, all_.T, rcond=None)[0].T @ few, all_, atol=1e-12
+    )

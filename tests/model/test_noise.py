@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 from pytensor.compile.mode import Mode
 from scipy.stats import multivariate_normal
 
-from bayescmr.model import noise
-from bayescmr.model.noise import SCALES, RunBlocks, covariance, natural_scales, run_log_likelihood
+from bayescmr.model import ops
+from bayescmr.model.data import RunBlocks
+from bayescmr.model.kernels import version
+from bayescmr.model.noise import log_likelihood
+from bayescmr.model.ops import run_log_likelihood
 
 Float = npt.NDArray[np.float64]
 
@@ -393,79 +396,7 @@ def test_drift_of_extreme_length(through_numba: Callable[..., list[Any]], length
 
 def test_a_changed_kernel_is_compiled_anew() -> None:
     """PyTensor caches kernels on disk by op and version number, and never looks at the code."""
-    assert noise._funcify(noise.RunLikelihood())[1] == noise._version(noise._log_likelihood)
-    versions = [noise._version(f) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x, lambda x: x)]
+    assert ops._funcify_likelihood(ops.RunLikelihood())[1] == version(log_likelihood)
+    versions = [version(f) for f in (lambda x: 2.0 * x, lambda x: 3.0 * x, lambda x: x)]
     assert len(set(versions)) == 3
-    assert noise._version(lambda x: 2.0 * x) == versions[0]
-
-
-# -- covariance and scales ----------------------------------------------------------------------
-
-
-@given(logs=log_scales, n=st.integers(1, 8), no_replay=st.booleans(),
-       seed=st.integers(0, 2**32 - 1))  # fmt: skip
-def test_covariance_is_the_dense_one(logs: Any, n: int, no_replay: bool, seed: int) -> None:
-    _, blocks = example([n], [1], [no_replay], seed=seed)
-    scales = np.exp(np.array(logs))
-    got = covariance(scales, blocks.x[0], blocks.variance[0], no_replay)
-    np.testing.assert_allclose(
-        got, dense(scales, blocks.x[0], blocks.variance[0], no_replay), rtol=1e-12
-    )
-
-
-def test_covariance_of_many_draws() -> None:
-    _, blocks = RAGGED
-    x, variance = blocks.x[1], blocks.variance[1]
-    draws = np.exp(np.random.default_rng(2).normal(-3.0, 1.0, size=(3, 4, 6)))
-    got = covariance(draws, x, variance, 1)
-    assert got.shape == (3, 4, 7, 7)
-    for i in np.ndindex(3, 4):
-        np.testing.assert_allclose(got[i], dense(draws[i], x, variance, True), rtol=1e-12)
-
-
-def test_covariance_is_that_of_simulated_runs() -> None:
-    """Draw u, v, the drift step by step and the measurement; count."""
-    rng = np.random.default_rng(11)
-    x = np.array([-1.5, -0.2, 0.4, 2.0])
-    variance = np.array([0.0, 0.003, 0.01, 0.0]) ** 2
-    n, (u, v, d, length, m, _) = 200_000, TYPICAL
-    drift = np.zeros((n, 4))
-    drift[:, 0] = rng.normal(0, d, n)
-    for k in range(1, 4):
-        decay = np.exp(-(x[k] - x[k - 1]) / length)
-        drift[:, k] = decay * drift[:, k - 1] + rng.normal(0, d * np.sqrt(1 - decay**2), n)
-    y = rng.normal(0, u, (n, 1)) + rng.normal(0, v, (n, 1)) * x + drift
-    y += rng.normal(0, 1, (n, 4)) * np.sqrt(variance + m**2)
-    want = covariance(TYPICAL, x, variance)
-    # Sampling sd of a covariance: sqrt((S_ii S_jj + S_ij^2) / n).
-    sd = np.sqrt((np.outer(np.diag(want), np.diag(want)) + want**2) / n)
-    assert np.all(np.abs(y.T @ y / n - want) < 4 * sd)
-
-
-@given(st.lists(st.floats(-8, 4), min_size=6, max_size=6))
-def test_natural_scales(values: list[float]) -> None:
-    logs = np.array(values)
-    got = dict(zip(SCALES, natural_scales(logs), strict=True))
-    share = 1 / (1 + np.exp(-logs[3]))
-    residual = np.exp(logs[2])
-    want = {
-        "run_offset": np.exp(logs[0]),
-        "run_slope": np.exp(logs[1]),
-        "drift": residual * np.sqrt(1 - share),
-        "drift_length": np.exp(logs[4]),
-        "measurement": residual * np.sqrt(share),
-        "no_replay_factor": np.exp(logs[5]),
-    }
-    assert got == pytest.approx(want, rel=1e-9)
-    assert got["drift"] ** 2 + got["measurement"] ** 2 == pytest.approx(residual**2, rel=1e-12)
-
-
-def test_natural_scales_of_many_draws_and_of_tensors() -> None:
-    sampled = np.random.default_rng(4).normal(size=(2, 3, 6))
-    got = natural_scales(sampled)
-    assert got.shape == sampled.shape
-    one = pt.dvector("one")
-    tensor = pytensor.function([one], natural_scales(one, pt), mode="FAST_COMPILE")
-    for i in np.ndindex(2, 3):
-        np.testing.assert_allclose(got[i], natural_scales(sampled[i]), rtol=1e-14)
-        np.testing.assert_allclose(tensor(sampled[i]), got[i], rtol=1e-12)
+    assert version(lambda x: 2.0 * x) == versions[0]

@@ -123,8 +123,9 @@ def test_arrays_are_on_the_sampled_scale() -> None:
     i = [p.name for p in block.parameters].index("a")
     centre, scale = data["parameters"]["a"]["prior"]["lognormal"]
     assert block.prior_mean[i] == pytest.approx(np.log(centre))
-    assert block.prior_scale[i] == scale
-    assert block.slope_scale[i] == data["parameters"]["a"]["size_slope"]
+    slope = data["parameters"]["a"]["size_slope"]
+    effects = [data["parameters"]["a"]["effects"][f] for f in FACTORS]
+    np.testing.assert_allclose(block.variances[i], np.square([scale, slope, *effects]))
     np.testing.assert_array_equal(
         block.effect_median[i], [data["parameters"]["a"]["effects"][f] for f in FACTORS]
     )
@@ -191,6 +192,48 @@ def test_file_that_is_not_text(tmp_path: Path) -> None:
 def test_not_yaml(text: str) -> None:
     with pytest.raises(ModelError, match=r"^my\.yaml: not YAML: "):
         parse_model(text, "my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("schema: 1\nname: [", "found '<stream end>' (line 2)"),
+        ("name: a\ntitle: b\nname: c", "key 'name' twice (line 3)"),
+        ("a: \x01", "special characters are not allowed"),
+        ("[" * 20_000, "nested too deeply"),
+    ],
+)
+def test_one_line_says_where_it_is_no_yaml(text: str, expected: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        parse_model(text, "my.yaml")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("my.yaml: ")
+    assert expected in line
+
+
+def test_a_number_without_a_point_is_a_number() -> None:
+    """YAML 1.1 reads 1e-3 as text."""
+    text = load_model("turning_point").text
+    assert "size_slope: 0.03\n" in text
+    model = parse_model(text.replace("size_slope: 0.03\n", "size_slope: 3e-2\n"), "my.yaml")
+    assert model.blocks["general"].parameters[0].size_slope == 0.03
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        (at("general.parameters.c.size_slope", 10**400), "general.parameters.c.size_slope"),
+        (at("general.parameters.c.prior", {"normal": [10**400, 1]}), "general.parameters.c.prior"),
+        (at("schema", True), "schema: got True, expected 1"),
+    ],
+    ids=["slope", "prior", "schema"],
+)
+def test_numbers_that_are_none(
+    broken: Callable[[Callable[[dict[str, Any]], None]], str],
+    change: Callable[[dict[str, Any]], None],
+    where: str,
+) -> None:
+    assert where in broken(change)
 
 
 @pytest.mark.parametrize("text", ["", "3", "[]", "turning_point"])

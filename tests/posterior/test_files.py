@@ -87,6 +87,84 @@ def test_newer_schema_and_damaged_content(prior, tmp_path):
             bc.load(path)
 
 
+@pytest.fixture
+def edited(prior, tmp_path):
+    """Save, let a function change the tree, and return the message of the error at loading."""
+
+    def edited(change):
+        path = prior.save(tmp_path / "p.nc")
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            tree.load()
+        nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+        change(nodes)
+        xr.DataTree.from_dict(nodes).to_netcdf(path, engine="h5netcdf")
+        with pytest.raises(PosteriorFileError) as caught:
+            bc.load(path)
+        message = str(caught.value)
+        assert message.startswith(f"{path}: ")
+        assert len(message.splitlines()) == 1
+        assert "fit the runs again" in message or "damaged" in message
+        return message
+
+    return edited
+
+
+def _renamed(nodes, coordinate, old, new):
+    names = [new if n == old else str(n) for n in nodes["/general"][coordinate].to_numpy()]
+    nodes["/general"] = nodes["/general"].assign_coords({coordinate: names})
+
+
+def test_parameters_of_an_older_law(edited):
+    def older(nodes):
+        _renamed(nodes, "parameter", "delta", "log_t0")
+        text = nodes["/"].attrs["model"]
+        nodes["/"].attrs["model"] = text.replace("    delta:\n", "    log_t0:\n", 1)
+
+    message = edited(older)
+    assert "written with other parameters of the law turning_point" in message
+    assert "(file: c, a, s, log_t0, mu, kappa, nu, e;" in message
+    assert "this version: c, a, s, delta, mu, kappa, nu, e)" in message
+
+
+@pytest.mark.parametrize(
+    ("coordinate", "old", "expected"),
+    [
+        ("quantity", "residual", "other noise quantities (file: run_offset, run_slope, other,"),
+        ("factor", "eval_set", "other levels of the hierarchy (file: size, domain, other;"),
+        ("term", "size slope", "other terms of the general loss (file: mean, other,"),
+    ],
+)
+def test_quantities_of_an_older_version(edited, coordinate, old, expected):
+    assert expected in edited(lambda nodes: _renamed(nodes, coordinate, old, "other"))
+
+
+def test_a_law_that_is_gone(edited):
+    def gone(nodes):
+        text = nodes["/"].attrs["model"]
+        nodes["/"].attrs["model"] = text.replace("law: turning_point", "law: textbook", 1)
+
+    assert "the law 'textbook', which this version does not have" in edited(gone)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda nodes: nodes.pop("/general"),
+        lambda nodes: nodes.pop("/runs"),
+        lambda nodes: nodes["/"].attrs.update(kind="guess"),
+        lambda nodes: nodes["/"].attrs.update(model="{"),
+        lambda nodes: nodes["/"].attrs.update(model="[1]"),
+        lambda nodes: nodes["/"].attrs.update(provenance="[]"),
+        lambda nodes: nodes["/general"].attrs.update(reference=np.array([1.0, -1.0, 0.5])),
+        lambda nodes: nodes["/general"].attrs.update(domains="3"),
+        lambda nodes: nodes["/runs"].attrs.update(kinds="[]"),
+    ],
+    ids=["block", "runs", "kind", "yaml", "model", "provenance", "reference", "domains", "kinds"],
+)
+def test_damaged_in_many_ways(edited, change):
+    assert "damaged (" in edited(change)
+
+
 def test_unwritable_folder(prior, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

@@ -32,17 +32,6 @@ def _cmr(fit, size, tolerance=0.05):
 
 def test_converged_with_default_settings_and_every_seed(fits):
     for fit in fits:
-        assert fit.verdict.max_rhat < 1.01, str(fit.verdict)
-        assert min(fit.verdict.min_ess_bulk, fit.verdict.min_ess_tail) >= 400
-        # The critical mixture ratio rests on this block alone.
-        assert int(fit.general.statistics["diverging"].sum()) == 0
-
-
-@pytest.mark.xfail(
-    strict=False, reason="the domain-loss block keeps a stray divergence with some seeds"
-)
-def test_no_divergence_with_any_seed(fits):
-    for fit in fits:
         assert fit.converged, str(fit.verdict)
 
 
@@ -103,7 +92,7 @@ def test_domain_loss_falls_and_follows_the_curves(fits, table):
 def test_forward_prediction(fits, table):
     """V6: from the first half of the tokens, predict the CMR at the full budget."""
     half = table[table["tokens"] <= 10e9].drop(columns=["change_domain", "se_domain"])
-    fit = bc.fit(bc.RunTable.from_frame(half), seed=1, target_accept=0.95)
+    fit = bc.fit(bc.RunTable.from_frame(half), seed=1)
     assert fit.converged, str(fit.verdict)
     inside = 0
     for size in SIZES:
@@ -124,7 +113,7 @@ def test_noisy_curves_with_ratios_kept_out(table):
     noisy = kept.assign(
         change_general=kept["change_general"] + rng.normal(0, gu2024.SE_GENERAL, len(kept))
     )
-    fit = bc.fit(bc.RunTable.from_frame(noisy), seed=1, target_accept=0.95)
+    fit = bc.fit(bc.RunTable.from_frame(noisy), seed=1)
     # Divergences remain here (a few in 1,000 draws): the stated errors explain all the scatter, so
     # the scales of the noise are determined from above only. The verdict says so to the user.
     assert fit.verdict.max_rhat < 1.01

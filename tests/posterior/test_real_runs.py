@@ -42,15 +42,6 @@ def fits(shared_data):
 
 def test_converged_with_default_settings_and_every_seed(fits):
     for fit in fits:
-        assert fit.verdict.max_rhat < 1.01, str(fit.verdict)
-        assert min(fit.verdict.min_ess_bulk, fit.verdict.min_ess_tail) >= 400
-
-
-@pytest.mark.xfail(
-    strict=False, reason="the domain-loss block keeps a stray divergence with some seeds"
-)
-def test_no_divergence_with_any_seed(fits):
-    for fit in fits:
         assert fit.converged, str(fit.verdict)
 
 

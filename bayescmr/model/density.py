@@ -1,0 +1,281 @@
+"""The whole log density of a block and its gradient as one numba function.
+
+:mod:`bayescmr.model.build` says what the model is, in PyMC; this says the same
+for the laws that bring their own derivatives, fused and compiled once per
+installation for all of them. Tests hold the two to each other. All numbers are
+read from one buffer, so nothing is ever compiled for a table, prior or design.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bayescmr.laws import Law, get_law
+from bayescmr.model import centring, kernels, noise
+from bayescmr.model.coordinates import Coordinates
+from bayescmr.model.spec import FACTORS, NOISE
+
+Float = npt.NDArray[np.float64]
+
+#: Laws that the compiled function knows, by their position.
+LAWS = ("turning_point", "shift_gain", "two_power", "anchored_power")
+_CURVES: list[Any] = [numba.njit(get_law(name).curve) for name in LAWS]
+_turning_point, _shift_gain, _two_power, _anchored_power = _CURVES
+_SUPPORTS = ("real", "positive", "unit")
+#: Arrays in the buffer, in this order after the header and the supports.
+_ARRAYS = (
+    "y", "x", "variance", "count", "start", "no_replay", "ratio", "weights", "components",
+    "variances", "centring", "prior_mean", "noise_mean", "noise_scale",
+)  # fmt: skip
+_HEADER = 10
+_HALF_LOG_TAU = 0.5 * np.log(2.0 * np.pi)
+
+
+def knows(law: Law) -> bool:
+    """Whether the compiled function has this law's derivatives."""
+    return law.name in LAWS and type(law) is type(get_law(law.name))
+
+
+def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
+    """Write everything that the compiled function reads to one buffer.
+
+    Parameters
+    ----------
+    law : Law
+        One that :func:`knows`.
+    values : mapping of str to ndarray
+        ``BlockData.arrays()`` and ``Coordinates.arrays()``.
+    """
+    runs, width = values["y"].shape
+    count, factors = values["centring"].shape
+    supports = np.array([_SUPPORTS.index(p.support) for p in law.parameters])
+    body = [np.asarray(values[name], dtype=float).ravel() for name in _ARRAYS]
+    header = [
+        0.0, LAWS.index(law.name), count, len(values["components"][0]), factors, runs, width,
+        len(values["x"]), float(values["reference_ratio"]), float(values["effect_spread"]),
+    ]  # fmt: skip
+    buffer = np.concatenate([header, supports, *body])
+    buffer[0] = len(buffer)
+    return buffer
+
+
+@numba.njit
+def _natural(support, value):
+    """Return the natural value and its derivative with respect to the sampled one."""
+    if support == 1:
+        natural = np.exp(value)
+        return natural, natural
+    if support == 2:
+        natural = 1.0 / (1.0 + np.exp(-value))
+        return natural, natural * (1.0 - natural)
+    return value, 1.0
+
+
+@numba.njit
+def _scales(sampled):
+    """Return the scales of ``noise.SCALES`` and their derivatives, shape (scales, sampled)."""
+    scales = np.exp(sampled)
+    share = 1.0 / (1.0 + np.exp(-sampled[3]))
+    scales[2], scales[3], scales[4] = (
+        np.exp(sampled[2]) * np.sqrt(1.0 - share),
+        np.exp(sampled[4]),
+        np.exp(sampled[2]) * np.sqrt(share),
+    )
+    slopes = np.zeros((6, 6))
+    for i, j in ((0, 0), (1, 1), (2, 2), (3, 4), (4, 2), (5, 5)):
+        slopes[i, j] = scales[i]
+    slopes[2, 3] = -0.5 * share * scales[2]
+    slopes[4, 3] = 0.5 * (1.0 - share) * scales[4]
+    return scales, slopes
+
+
+@numba.njit
+def _curve(law, theta, x, ratio, reference_ratio, change, gradient):
+    if law == 0:
+        _turning_point(theta[:8], x, ratio, reference_ratio, change, gradient)
+    elif law == 1:
+        _shift_gain(theta[:6], x, ratio, reference_ratio, change, gradient)
+    elif law == 2:
+        _two_power(theta[:7], x, ratio, reference_ratio, change, gradient)
+    else:
+        _anchored_power(theta[:4], x, ratio, reference_ratio, change, gradient)
+
+
+@numba.njit
+def _density(point, buffer, out):
+    """Return the log density at ``point`` and write its gradient to ``out``."""
+    law = int(buffer[1])
+    count, anchors, factors = int(buffer[2]), int(buffer[3]), int(buffer[4])
+    runs, width, patterns = int(buffer[5]), int(buffer[6]), int(buffer[7])
+    reference_ratio, spread = buffer[8], buffer[9]
+    o = _HEADER
+    support = buffer[o : o + count]
+    o += count
+    y = buffer[o : o + runs * width].reshape(runs, width)
+    o += runs * width
+    x = buffer[o : o + patterns * width].reshape(patterns, width)
+    o += patterns * width
+    variance = buffer[o : o + patterns * width].reshape(patterns, width)
+    o += patterns * width
+    checkpoints = buffer[o : o + patterns].astype(np.int64)
+    o += patterns
+    start = buffer[o : o + patterns + 1].astype(np.int64)
+    o += patterns + 1
+    no_replay = buffer[o : o + patterns].astype(np.int64)
+    o += patterns
+    ratio = buffer[o : o + runs]
+    o += runs
+    weights = buffer[o : o + runs * anchors].reshape(runs, anchors)
+    o += runs * anchors
+    size = (2 + factors) * anchors * anchors
+    components = buffer[o : o + size].reshape(2 + factors, anchors, anchors)
+    o += size
+    variances = buffer[o : o + count * (2 + factors)].reshape(count, 2 + factors)
+    o += count * (2 + factors)
+    centred = buffer[o : o + count * factors].reshape(count, factors)
+    o += count * factors
+    prior_mean = buffer[o : o + count]
+    o += count
+    noise_mean, noise_scale = buffer[o : o + 6], buffer[o + 6 : o + 12]
+
+    first, second = count * anchors, count * (anchors + factors)
+    z = point[:first].reshape(count, anchors)
+    shift = spread * point[first:second].reshape(count, factors)
+    sampled, total = centring.forward(z, shift, variances, centred, components, weights)
+    scales, slopes = _scales(noise_mean + noise_scale * point[second:])
+    mu = np.zeros((runs, width))
+    by_theta = np.zeros((runs, width, count))
+    theta = np.zeros((runs, max(count, 8)))
+    inner = np.zeros((runs, count))
+    for p in range(patterns):
+        n = checkpoints[p]
+        for r in range(start[p], start[p + 1]):
+            for i in range(count):
+                theta[r, i], inner[r, i] = _natural(support[i], prior_mean[i] + sampled[i, r])
+            _curve(law, theta[r], x[p, :n], ratio[r], reference_ratio, mu[r], by_theta[r])
+    value, d_mu, d_scales = noise.log_likelihood(
+        mu, y, x, variance, checkpoints, start, no_replay, scales
+    )
+    d_sampled = np.zeros_like(sampled)
+    for r in range(runs):
+        for k in range(width):
+            for i in range(count):
+                d_sampled[i, r] += d_mu[r, k] * by_theta[r, k, i] * inner[r, i]
+    d_z, d_shift = centring.backward(
+        z, shift, variances, centred, components, weights, d_sampled, 1.0
+    )
+    out[:first] = d_z.ravel()
+    out[first:second] = spread * d_shift.ravel()
+    for j in range(6):
+        out[second + j] = 0.0
+        for i in range(6):
+            out[second + j] += noise_scale[j] * d_scales[i] * slopes[i, j]
+    for i in range(len(point)):
+        out[i] -= point[i]
+        total -= 0.5 * point[i] * point[i] + _HALF_LOG_TAU
+    return total + value
+
+
+def _make(stamp: int) -> Any:
+    """Make the C function of the sampler's interface.
+
+    Numba keeps compiled code on disk by the text of the outermost function and
+    what it encloses; ``stamp`` stands for the text of all that it calls.
+    """
+
+    def log_density(dimension, point, gradient, value, buffer):
+        if stamp < 0:
+            return -1
+        length = int(numba.carray(buffer, (1,), np.float64)[0])
+        data = numba.carray(buffer, (length,), np.float64)
+        out = numba.carray(gradient, (int(dimension),))
+        total = _density(numba.carray(point, (int(dimension),)), data, out)
+        numba.carray(value, (1,))[0] = total
+        if not np.all(np.isfinite(out)):
+            return 3
+        return 0 if np.isfinite(total) else 4
+
+    return log_density
+
+
+def _copy(dimension, expanded, point, out, buffer):
+    """Draws are kept as they are."""
+    for i in range(int(dimension)):
+        out[i] = point[i]
+    return 0
+
+
+@cache
+def compiled() -> tuple[Any, Any]:
+    """C functions of the log density and of what is kept of a draw; read from disk if there."""
+    types = numba.types
+    pointer = types.CPointer(types.double)
+    stamp = kernels.version(
+        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, noise.log_likelihood,
+        centring.forward, centring.backward, *centring.HELPERS,
+        *(get_law(name).curve for name in LAWS),
+    )  # fmt: skip
+    density = numba.cfunc(
+        types.int64(types.uint64, pointer, pointer, pointer, types.voidptr), cache=True
+    )(_make(stamp))
+    keep = numba.cfunc(
+        types.int64(types.uint64, types.uint64, pointer, pointer, types.voidptr), cache=True
+    )(_copy)
+    return density, keep
+
+
+def nutpie_model(coordinates: Coordinates, values: Mapping[str, npt.NDArray[Any]]) -> Any:
+    """Return a block as nutpie samples it, with the variables of the PyMC model.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Its shapes and labels.
+    values : mapping of str to ndarray
+        ``BlockData.arrays()`` and ``Coordinates.arrays()``.
+    """
+    from nutpie.compile_pymc import CompiledPyMCModel
+
+    density, keep = compiled()
+    law = coordinates.spec.law
+    shapes = coordinates.shapes
+    dimension = sum(int(np.prod(shape)) for shape in shapes.values())
+    coords = {
+        "parameter": pd.Index([p.name for p in law.parameters]),
+        "anchor": pd.RangeIndex(len(coordinates.groups.rows)),
+        "factor": pd.Index(FACTORS),
+        "quantity": pd.Index(NOISE),
+        "unconstrained_parameter": pd.RangeIndex(dimension),
+    }
+
+    def draw_from_prior(seed: int) -> Float:
+        return np.random.default_rng(seed).standard_normal(dimension)
+
+    return CompiledPyMCModel(
+        _n_dim=dimension,
+        dims={
+            "z": ("parameter", "anchor"),
+            "shift": ("parameter", "factor"),
+            "noise": ("quantity",),
+        },
+        _coords=coords,
+        _shapes=shapes,
+        compiled_logp_func=density,
+        compiled_expand_func=keep,
+        initial_point_func=draw_from_prior,
+        shared_data={},
+        shared_var_keys={},
+        user_data=pack(law, values),
+        n_expanded=dimension,
+        shape_info=(list(shapes), None, list(shapes.values())),
+        logp_func=None,
+        expand_func=None,
+        reparameterized_names=[],
+    )
