@@ -114,10 +114,16 @@ def cmr_command(
 
     allowed = _tolerance(tolerance, set_tolerance or [])
     bases = _base(base or [])
-    with naming_options(_OPTIONS):
+    names = _OPTIONS | ({"tolerance": "--set-tolerance"} if set_tolerance else {})
+    with naming_options(names):
         target = Target(
             size, domain, tokens, allowed, tolerance_unit=cast(Any, tolerance_unit), base=bases
         )
+        if base and tolerance_unit == "nats":
+            raise TargetError(
+                "base: got a base loss, which a tolerance in nats does not need; leave it out, or"
+                " add --tolerance-unit share"
+            )
         posterior = load(posterior_file)
         cmr = posterior.cmr(target, lam=lam)
         answer = cmr.to_dict(risk, prob, cast("Estimand", estimand))
@@ -147,19 +153,15 @@ def _tolerance(tolerance: float | None, named: Sequence[str]) -> float | dict[st
 def _base(texts: Sequence[str]) -> float | dict[str, float] | None:
     if not texts:
         return None
-    found: float | dict[str, float]
-    if len(texts) == 1 and "=" not in texts[0]:
-        try:
-            found = float(texts[0])
-        except ValueError:
-            found = math.nan
-        values = [found]
-    else:
-        found = named_numbers("--base", texts)
-        values = list(found.values())
-    if not all(math.isfinite(value) and value > 0 for value in values):
-        raise TargetError(f"--base: got {' '.join(texts)!r}, expected losses > 0 in nats/token")
-    return found
+    if len(texts) > 1 or "=" in texts[0]:
+        return named_numbers("--base", texts)
+    try:
+        return float(texts[0])
+    except ValueError:
+        raise TargetError(
+            f"--base: got {texts[0]!r}, expected a loss in nats/token, for example 2.5, or one per"
+            " general set, for example web=2.5"
+        ) from None
 
 
 def _warn_of_domain(posterior: Posterior, domain: str) -> None:
@@ -180,14 +182,16 @@ def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand
     target = cmr.target
     level = f"{100 * prob:g} % interval"
     table = new_table(
-        "CMR, % of " + target.domain,
+        "CMR, %",
         "median",
         level,
         "P(none\nfeasible)",
         "P(all\nfeasible)",
         f"safe at\n{100 * risk:g} % risk",
         title=f"{count(target.size)} parameters, {count(target.tokens)} tokens,"
-        f" tolerance {_tolerance_words(target)}",
+        f" tolerance {_tolerance_words(target)}\n"
+        # Not in a heading: a long name would crowd out the numbers.
+        f"critical mixture ratio (CMR): largest share of {target.domain}",
     )
     for name in ESTIMANDS:
         s = cmr.summary(name, prob)

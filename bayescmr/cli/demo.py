@@ -35,13 +35,17 @@ def demo_command(
         Path, typer.Option("--out", metavar="FOLDER", help="Where results go; overwritten.")
     ] = Path("demo"),
     seed: Annotated[
-        int, typer.Option("--seed", parser=whole(0), help="Same seed, same draws.")
+        int, typer.Option("--seed", parser=whole(0, 2**32 - 1), help="Same seed, same draws.")
     ] = 1,
     draws: Annotated[
-        int, typer.Option("--draws", parser=whole(4), help="Kept draws per chain.", hidden=True)
+        int,
+        typer.Option("--draws", parser=whole(4, 10**7), help="Kept draws per chain.", hidden=True),
     ] = 2000,
     tune: Annotated[
-        int, typer.Option("--tune", parser=whole(1), help="Warm-up draws per chain.", hidden=True)
+        int,
+        typer.Option(
+            "--tune", parser=whole(1, 10**7), help="Warm-up draws per chain.", hidden=True
+        ),
     ] = 800,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.options import naming_options, number, one_of, output_file, whole
+from bayescmr.cli.options import naming_options, number, one_of, output_file, share, whole
 from bayescmr.cli.output import (
     print_json,
     print_timing,
@@ -40,7 +40,7 @@ def fit_command(
         str, typer.Option("--model", help="Name from `bayescmr models`, or a .yaml file.")
     ] = "turning_point",
     seed: Annotated[
-        int, typer.Option("--seed", parser=whole(0), help="Same seed, same draws.")
+        int, typer.Option("--seed", parser=whole(0, 2**32 - 1), help="Same seed, same draws.")
     ] = 1,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.nc", help="Where the posterior goes.")
@@ -54,19 +54,20 @@ def fit_command(
         ),
     ] = None,
     draws: Annotated[
-        int, typer.Option("--draws", parser=whole(4), help="Kept draws per chain.")
+        int, typer.Option("--draws", parser=whole(4, 10**7), help="Kept draws per chain.")
     ] = 2000,
     tune: Annotated[
-        int, typer.Option("--tune", parser=whole(1), help="Warm-up draws per chain.")
+        int, typer.Option("--tune", parser=whole(1, 10**7), help="Warm-up draws per chain.")
     ] = 800,
-    chains: Annotated[int, typer.Option("--chains", parser=whole(1), help="Chains.")] = 4,
+    chains: Annotated[int, typer.Option("--chains", parser=whole(1, 1000), help="Chains.")] = 4,
     cores: Annotated[
-        int | None, typer.Option("--cores", parser=whole(1), help="Processes; default: all cores.")
+        int | None,
+        typer.Option("--cores", parser=whole(1, 10**4), help="Processes; default: all cores."),
     ] = None,
     target_accept: Annotated[
         float,
         typer.Option(
-            "--target-accept", parser=number("0.98"), help="Acceptance rate; higher: smaller steps."
+            "--target-accept", parser=share("0.98"), help="Acceptance rate; higher: smaller steps."
         ),
     ] = 0.98,
     sampler: Annotated[
@@ -98,7 +99,8 @@ def fit_command(
     from bayescmr.runs import read_runs
 
     # A wrong table or model is told before the seconds that importing the sampler takes.
-    runs = read_runs(runs_file, min_tokens=min_tokens)
+    with naming_options({"min_tokens": "--min-tokens"}):
+        runs = read_runs(runs_file, min_tokens=min_tokens)
     with naming_options(SAMPLING_OPTIONS):
         from bayescmr.model.spec import load_model
 

@@ -29,8 +29,21 @@ def number(example: str, *, infinite: bool = False) -> Callable[[str], float]:
     return parse
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """Make a parser of whole numbers that are at least ``least``."""
+def share(example: str) -> Callable[[str], float]:
+    """Make a parser of numbers in (0, 1)."""
+    read = number(example)
+
+    def parse(text: str) -> float:
+        value = read(text)
+        if not 0 < value < 1:
+            raise typer.BadParameter(f"got {str(text)!r}, expected a number in (0, 1)")
+        return value
+
+    return parse
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Make a parser of whole numbers from ``least`` to ``most``."""
 
     def parse(text: str) -> int:
         try:
@@ -39,6 +52,8 @@ def whole(least: int) -> Callable[[str], int]:
             value = least - 1
         if value < least:
             raise typer.BadParameter(f"got {str(text)!r}, expected a whole number >= {least}")
+        if value > most:
+            raise typer.BadParameter(f"got {str(text)!r}, expected at most {most}")
         return value
 
     return parse

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 def screen(*, json_mode: bool = False) -> Console:
     """Console for people: stdout, or stderr where stdout is for machines."""
     # soft_wrap is left off: sentences wrap at the width of the terminal, or at COLUMNS.
-    return Console(stderr=json_mode, highlight=False)
+    return _console(stderr=json_mode)
 
 
 def stderr() -> Console:
     """Console for warnings and progress."""
-    return Console(stderr=True, highlight=False)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    # Names of users are shown as they are: [bold] and :cat: are no markup, in tables neither.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
 
 
 def warn(message: str) -> None:
@@ -112,14 +117,16 @@ def print_verdict(console: Console, verdict: Verdict, advice: str) -> None:
     console.print(f"  {advice}", style="red", markup=False)
 
 
-def timing_dict(timing: Timing) -> dict[str, float]:
-    """Return the seconds of each stage."""
+def timing_dict(timing: Timing | None) -> dict[str, float]:
+    """Return the seconds of each stage; empty where nothing was sampled."""
+    if timing is None:
+        return {}
     return {name: round(seconds, 3) for name, seconds in asdict(timing).items()}
 
 
-def print_timing(console: Console, timing: Timing) -> None:
+def print_timing(console: Console, timing: Timing | None) -> None:
     """Print the seconds of each stage in one line."""
     parts = ", ".join(
-        f"{name.replace('_', '-')} {seconds:.1f}" for name, seconds in asdict(timing).items()
+        f"{name.replace('_', '-')} {seconds:.1f}" for name, seconds in timing_dict(timing).items()
     )
     console.print(f"seconds: {parts}", markup=False)

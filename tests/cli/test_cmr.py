@@ -99,6 +99,14 @@ def test_an_unseen_domain_is_said_loudly(capsys: pytest.CaptureFixture[str], sav
     assert "never trained" in err
 
 
+def test_names_are_no_markup(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
+    target = ["--size", "3.1e9", "--domain", "[bold]x[/bold] :cat:", "--tokens", "20e9"]
+    _, out, _ = ask(capsys, "cmr", saved, *target)
+    heading = out[: out.index("turning point")]
+    assert "[bold]x[/bold]" in heading
+    assert ":cat:" in heading
+
+
 def test_extrapolation_is_said(capsys: pytest.CaptureFixture[str], saved: Path) -> None:
     target = ["--size", "7e9", "--domain", "finance", "--tokens", "200e9"]
     _, out, _ = ask(capsys, "cmr", saved, *target)

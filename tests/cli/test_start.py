@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +48,19 @@ def test_models_and_help_load_neither_the_sampler_nor_matplotlib() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_asking_a_posterior_loads_no_sampler(saved: Path) -> None:
+    code = f"""
+import sys
+import bayescmr as bc
+from bayescmr.cli.app import run
+
+bc.load({str(saved)!r}).cmr(bc.Target(3.1e9, "finance", 20e9)).decide(0.1)
+target = ["--size", "3.1e9", "--domain", "finance", "--tokens", "20e9", "--json"]
+assert run(["cmr", {str(saved)!r}, *target]) in (0, 3)
+heavy = {{"pymc", "pytensor", "numba", "nutpie", "torch", "matplotlib"}}
+print("loaded:", sorted(heavy & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == "loaded: []"
