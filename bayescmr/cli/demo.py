@@ -13,6 +13,7 @@ from bayescmr.cli.exits import NOT_CONVERGED
 from bayescmr.cli.options import output_folder, whole
 from bayescmr.cli.output import (
     new_table,
+    print_attempts,
     print_json,
     print_verdict,
     progress_wanted,
@@ -22,6 +23,7 @@ from bayescmr.cli.output import (
     verdict_dict,
     warn,
 )
+from bayescmr.model.settings import Settings
 from bayescmr.report.words import percent, percent_down, short
 
 if TYPE_CHECKING:
@@ -40,13 +42,13 @@ def demo_command(
     draws: Annotated[
         int,
         typer.Option("--draws", parser=whole(4, 10**7), help="Kept draws per chain.", hidden=True),
-    ] = 2000,
+    ] = Settings.draws,
     tune: Annotated[
         int,
         typer.Option(
             "--tune", parser=whole(1, 10**7), help="Warm-up draws per chain.", hidden=True
         ),
-    ] = 800,
+    ] = Settings.tune,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fit the 24 published runs of Gu et al. 2024; compare, decide, and look at an untrained size.
@@ -87,6 +89,7 @@ def demo_command(
     seconds = time.perf_counter() - started
 
     console.print()
+    print_attempts(console, posterior.provenance)
     print_verdict(console, posterior.verdict, "Try another seed: bayescmr demo --seed 2")
     console.print()
     _print_results(console, cmrs)

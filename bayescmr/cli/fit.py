@@ -10,6 +10,7 @@ import typer
 from bayescmr.cli.exits import NOT_CONVERGED
 from bayescmr.cli.options import naming_options, number, one_of, output_file, share, whole
 from bayescmr.cli.output import (
+    print_attempts,
     print_json,
     print_timing,
     print_verdict,
@@ -19,6 +20,7 @@ from bayescmr.cli.output import (
     timing_dict,
     verdict_dict,
 )
+from bayescmr.model.settings import Settings
 
 if TYPE_CHECKING:
     from bayescmr.posterior import Posterior
@@ -27,7 +29,17 @@ if TYPE_CHECKING:
 #: Arguments of the library, as the options are called.
 SAMPLING_OPTIONS = {
     name: f"--{name.replace('_', '-')}"
-    for name in ("model", "seed", "draws", "tune", "chains", "cores", "target_accept", "sampler")
+    for name in (
+        "model",
+        "seed",
+        "draws",
+        "tune",
+        "chains",
+        "cores",
+        "target_accept",
+        "retries",
+        "sampler",
+    )
 }
 
 
@@ -55,11 +67,13 @@ def fit_command(
     ] = None,
     draws: Annotated[
         int, typer.Option("--draws", parser=whole(4, 10**7), help="Kept draws per chain.")
-    ] = 2000,
+    ] = Settings.draws,
     tune: Annotated[
         int, typer.Option("--tune", parser=whole(1, 10**7), help="Warm-up draws per chain.")
-    ] = 800,
-    chains: Annotated[int, typer.Option("--chains", parser=whole(1, 1000), help="Chains.")] = 4,
+    ] = Settings.tune,
+    chains: Annotated[int, typer.Option("--chains", parser=whole(1, 1000), help="Chains.")] = (
+        Settings.chains
+    ),
     cores: Annotated[
         int | None,
         typer.Option("--cores", parser=whole(1, 10**4), help="Processes; default: all cores."),
@@ -69,7 +83,15 @@ def fit_command(
         typer.Option(
             "--target-accept", parser=share("0.98"), help="Acceptance rate; higher: smaller steps."
         ),
-    ] = 0.98,
+    ] = Settings.target_accept,
+    retries: Annotated[
+        int,
+        typer.Option(
+            "--retries",
+            parser=whole(0, 10),
+            help="How often a loss that diverged is sampled again in smaller steps.",
+        ),
+    ] = Settings.retries,
     sampler: Annotated[
         str,
         typer.Option(
@@ -77,7 +99,7 @@ def fit_command(
             parser=one_of("nutpie", "pymc"),
             help="nutpie, or pymc (many times slower).",
         ),
-    ] = "nutpie",
+    ] = Settings.sampler,
     timing: Annotated[
         bool, typer.Option("--timing", help="Print the seconds of each stage.")
     ] = False,
@@ -119,15 +141,17 @@ def fit_command(
             tune=tune,
             chains=chains,
             target_accept=target_accept,
+            retries=retries,
             cores=cores,
             sampler=cast(Any, sampler),
             progress=progress_wanted(),
         )
     posterior.save(out)
+    print_attempts(console, posterior.provenance)
     print_verdict(
         console,
         posterior.verdict,
-        "Sample for longer (--draws 4000 --tune 2000), in smaller steps (--target-accept 0.99), or"
+        "Sample for longer (--draws 4000 --tune 2000), in smaller steps (--target-accept 0.998), or"
         " leave out the first checkpoints (--min-tokens).",
     )
     if timing:

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from bayescmr.model.engine import Timing
+    from bayescmr.model.settings import Timing
     from bayescmr.posterior.diagnostics import Verdict
+    from bayescmr.posterior.posterior import Provenance
 
 
 def screen(*, json_mode: bool = False) -> Console:
@@ -115,6 +117,18 @@ def print_verdict(console: Console, verdict: Verdict, advice: str) -> None:
     for problem in verdict.problems:
         console.print(f"  - {problem}", style="red", markup=False)
     console.print(f"  {advice}", style="red", markup=False)
+
+
+def print_attempts(console: Console, provenance: Provenance) -> None:
+    """Say which losses were sampled more than once, and why."""
+    for role, attempts in provenance.settings["attempts"].items():
+        for attempt, following in pairwise(attempts):
+            console.print(
+                f"{role} loss: {attempt['divergences']} divergences at acceptance"
+                f" {attempt['target_accept']:g}; sampled again in smaller steps, at"
+                f" {following['target_accept']:g}",
+                soft_wrap=True,
+            )
 
 
 def timing_dict(timing: Timing | None) -> dict[str, float]:

@@ -12,9 +12,12 @@ from bayescmr.laws.powers import power
 
 #: Keeps ln(ratio) finite at ratio = 0, where a run is pure replay.
 RATIO_FLOOR = 0.05
-#: How sharply the replay share 1 - R gives way to its floor e as R -> 1. With 4, a floor of 0.1
-#: moves ln w at R = 3/4 by 0.006: what happens without replay does not bend the other curves.
+#: How sharply the replay share 1 - R gives way to its floor as R -> 1.
 SHARPNESS = 4
+#: Largest floor. It moves ln w by 0.0004 at R = 3/4 and by 0.015 at R = 0.9: what happens without
+#: replay cannot bend the other curves. Without a bound the curves bounded the floor, by a wall so
+#: steep that chains broke on it wherever no run at R = 1 says where the floor lies.
+MAX_FLOOR = 0.05
 #: Tokens (in units of the reference) below which a run counts as not begun.
 _TINY = 1e-12
 
@@ -22,14 +25,14 @@ _TINY = 1e-12
 def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
     """See ``Law.curve``."""
     c, a, s, delta, mu, kappa, nu, e = theta
-    floor = e**SHARPNESS
+    floor = (MAX_FLOOR * e) ** SHARPNESS
     own = (1.0 - ratio) ** SHARPNESS + floor
     reference = (1.0 - reference_ratio) ** SHARPNESS + floor
     replay = np.log(own / reference) / SHARPNESS
     small = np.log((ratio + RATIO_FLOOR) / (reference_ratio + RATIO_FLOOR))
     log_t0 = mu * (delta - replay) + kappa * small
     amplitude = a / mu * np.exp(nu * (ratio - reference_ratio))
-    by_e = -mu * e ** (SHARPNESS - 1) * (1.0 / own - 1.0 / reference)
+    by_e = -mu * floor / e * (1.0 / own - 1.0 / reference)
     # Divisions are what costs here: one of each is enough.
     by_a, by_mu, by_shape = amplitude / a, amplitude / mu, 1.0 / s
     for k in range(len(x)):
@@ -67,7 +70,7 @@ class TurningPoint(Law):
     equation = (
         "rise(T, R) = c + B(R) [ (t^s - 1)/s + t^s (ln t0(R) - ln t) ],  t = T / T_ref\n"
         "ln t0(R)   = mu (delta - ln(w(R) / w(R_ref))) + kappa ln((R + 0.05) / (R_ref + 0.05))\n"
-        "w(R)       = ((1 - R)^4 + e^4)^(1/4)\n"
+        "w(R)       = ((1 - R)^4 + (0.05 e)^4)^(1/4)\n"
         "B(R)       = (a / mu) exp(nu (R - R_ref))"
     )
     citation = "Gu et al. 2024, arXiv 2407.17467, Eq. 6 and Table 4, in an identified form"
@@ -83,7 +86,7 @@ class TurningPoint(Law):
         Parameter("mu", "mu", "1", "positive", "turning point grows as (1 - R)^-mu"),
         Parameter("kappa", "kappa", "1", "real", "turning point grows as R^kappa at small R"),
         Parameter("nu", "nu", "1", "real", "growth of ln B with the ratio"),
-        Parameter("e", "e", "1", "positive", "replay share that R = 1 is worth"),
+        Parameter("e", "e", "1", "unit", "replay share that R = 1 is worth, over its bound 0.05"),
     )
     curve = staticmethod(_curve)
 
@@ -95,7 +98,7 @@ class TurningPoint(Law):
     def _log_turning_point(
         self, theta: Mapping[str, Array], ratio: Array, ref: Reference, xp: Any
     ) -> Array:
-        floor = _fourth_power(theta["e"])
+        floor = _fourth_power(MAX_FLOOR * theta["e"])
         share = (_fourth_power(1.0 - ratio) + floor) / (_fourth_power(1.0 - ref.ratio) + floor)
         replay = xp.log(share) * (1.0 / SHARPNESS)
         small = xp.log((ratio + RATIO_FLOOR) / (ref.ratio + RATIO_FLOOR))

@@ -5,22 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from bayescmr.errors import ModelError, SamplingError
+from bayescmr.errors import SamplingError
 from bayescmr.laws import Law
 from bayescmr.model import density
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
 from bayescmr.model.hierarchy import Hierarchy
+from bayescmr.model.settings import Attempt, Settings, Timing
 from bayescmr.model.spec import BlockSpec
 from bayescmr.model.start import Float, find_modes, log_density, start_of_chains
-
-Sampler = Literal["nutpie", "pymc"]
 
 #: One vocabulary for sampler statistics, whatever the sampler calls them.
 _STATISTICS = {
@@ -35,71 +34,13 @@ _STATISTICS = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to sample.
-
-    Parameters
-    ----------
-    seed : int
-        Same seed, same draws, whatever the number of cores.
-    draws, tune, chains : int
-        Kept and warm-up draws per chain; number of chains (>= 4 for R-hat).
-    target_accept : float
-        In (0, 1).
-    cores : int or None
-        None uses all.
-    sampler : {"nutpie", "pymc"}
-        The likelihood is a numba kernel, so JAX samplers cannot run it.
-    progress : bool
-        Show a progress bar.
-    """
-
-    seed: int
-    draws: int = 2000
-    tune: int = 800
-    chains: int = 4
-    target_accept: float = 0.95
-    cores: int | None = None
-    sampler: Sampler = "nutpie"
-    progress: bool = False
-
-    def __post_init__(self) -> None:
-        if self.sampler not in ("nutpie", "pymc"):
-            raise ModelError(
-                f"sampler: got {self.sampler!r}, expected nutpie or pymc (JAX samplers cannot run"
-                " the numba likelihood)"
-            )
-        counts = (("draws", 1), ("tune", 1), ("chains", 1), ("seed", 0), ("cores", 1))
-        for name, least in counts:
-            value = getattr(self, name)
-            if name == "cores" and value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ModelError(f"{name}: got {value!r}, expected a whole number >= {least}")
-        accept: Any = self.target_accept
-        if not (isinstance(accept, int | float) and 0 < accept < 1):
-            raise ModelError(
-                f"target_accept: got {self.target_accept!r}, expected a number in (0, 1)"
-            )
-
-
-@dataclass
-class Timing:
-    """Seconds spent in each stage."""
-
-    build: float = 0.0
-    compile: float = 0.0
-    sample: float = 0.0
-    post_process: float = 0.0
-
-
-@dataclass(frozen=True)
 class Sampled:
-    """Draws of coefficients, the sampler's statistics, and the coordinates that it moved in."""
+    """Draws of coefficients, with the statistics, coordinates and attempts of the sampler."""
 
     posterior: xr.Dataset
     statistics: xr.Dataset
     coordinates: Coordinates
+    attempts: tuple[Attempt, ...]
 
 
 #: Functions that PyTensor compiled in this process, by law and number of anchors: all numbers are
@@ -125,14 +66,21 @@ def sample_block(
     informed = coordinates.informed(modes.points[0], modes.covariance)
     start = start_of_chains(informed.convert(modes.points, coordinates))
     values = {**runs, **informed.arrays()}
-    if settings.sampler == "nutpie":
-        tree = _sample_nutpie(_nutpie_model(informed, values, timing), start, settings)
-    else:
-        starts = [informed.named(start(settings.seed + i)) for i in range(settings.chains)]
-        tree = _sample_pymc(spec.law, values, starts, settings)
+    attempts = []
+    for target_accept in settings.accept_rates():
+        if settings.sampler == "nutpie":
+            model = _nutpie_model(informed, values, timing)
+            tree = _sample_nutpie(model, start, settings, target_accept)
+        else:
+            starts = [informed.named(start(settings.seed + i)) for i in range(settings.chains)]
+            tree = _sample_pymc(spec.law, values, starts, settings, target_accept)
+        statistics = _rename_statistics(tree["sample_stats"].to_dataset())
+        attempts.append(Attempt(target_accept, int(statistics["diverging"].sum())))
+        if not attempts[-1].divergences:
+            break
     draws = informed.coefficients(tree["posterior"].to_dataset(), hierarchy, settings.seed)
     timing.sample += time.perf_counter() - started
-    return Sampled(draws, _rename_statistics(tree["sample_stats"].to_dataset()), informed)
+    return Sampled(draws, statistics, informed, tuple(attempts))
 
 
 def _nutpie_model(
@@ -160,7 +108,9 @@ def _nutpie_model(
     return _COMPILED[key].with_data(**values)
 
 
-def _sample_nutpie(compiled: Any, start: Callable[[int], Float], settings: Settings) -> Any:
+def _sample_nutpie(
+    compiled: Any, start: Callable[[int], Float], settings: Settings, target_accept: float
+) -> Any:
     import nutpie
 
     try:
@@ -171,7 +121,7 @@ def _sample_nutpie(compiled: Any, start: Callable[[int], Float], settings: Setti
             chains=settings.chains,
             cores=settings.cores,
             seed=settings.seed,
-            target_accept=settings.target_accept,
+            target_accept=target_accept,
             # What runs determine together is correlated; a low-rank mass matrix
             # straightens that at a tenth of the leapfrog steps.
             adaptation="low_rank",
@@ -191,6 +141,7 @@ def _sample_pymc(
     values: Mapping[str, npt.NDArray[Any]],
     starts: list[dict[str, Float]],
     settings: Settings,
+    target_accept: float,
 ) -> Any:
     import pymc as pm
 
@@ -203,7 +154,7 @@ def _sample_pymc(
             chains=settings.chains,
             cores=settings.cores,
             random_seed=settings.seed,
-            target_accept=settings.target_accept,
+            target_accept=target_accept,
             nuts_sampler="pymc",
             init="adapt_diag",
             initvals=starts,

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from bayescmr.errors import ModelError, RunTableError
+from bayescmr.model.settings import Attempt, Sampler, Settings, Timing
 from bayescmr.model.spec import ModelSpec, Role, load_model
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
 from bayescmr.runs import RunTable
-
-if TYPE_CHECKING:
-    from bayescmr.model.engine import Sampler
 
 
 def fit(
@@ -21,13 +18,14 @@ def fit(
     *,
     seed: int,
     model: str | ModelSpec = "turning_point",
-    draws: int = 2000,
-    tune: int = 800,
-    chains: int = 4,
-    target_accept: float = 0.95,
-    cores: int | None = None,
-    sampler: Sampler = "nutpie",
-    progress: bool = False,
+    draws: int = Settings.draws,
+    tune: int = Settings.tune,
+    chains: int = Settings.chains,
+    target_accept: float = Settings.target_accept,
+    retries: int = Settings.retries,
+    cores: int | None = Settings.cores,
+    sampler: Sampler = Settings.sampler,
+    progress: bool = Settings.progress,
 ) -> Posterior:
     """Sample the posterior of a model given a run table.
 
@@ -43,6 +41,9 @@ def fit(
         Kept and warm-up draws per chain; chains.
     target_accept : float
         Acceptance rate that the step size aims at.
+    retries : int
+        How often a loss whose draws diverged is sampled again in smaller steps;
+        ``.provenance.settings["attempts"]`` records it.
     cores : int, optional
         Default: all.
     sampler : {"nutpie", "pymc"}
@@ -70,7 +71,7 @@ def fit(
         )
     # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
     from bayescmr.model.data import block_data, hierarchy_of, reference_of
-    from bayescmr.model.engine import Settings, Timing, sample_block
+    from bayescmr.model.engine import sample_block
 
     settings = Settings(
         seed=seed,
@@ -78,6 +79,7 @@ def fit(
         tune=tune,
         chains=chains,
         target_accept=target_accept,
+        retries=retries,
         cores=cores,
         sampler=sampler,
         progress=progress,
@@ -88,6 +90,7 @@ def fit(
     timing = Timing()
     reference = reference_of(runs.frame)
     blocks: dict[Role, BlockPosterior] = {}
+    attempts: dict[Role, tuple[Attempt, ...]] = {}
     for role, block in spec.blocks.items():
         rows = runs.select(role)
         if rows.empty:
@@ -98,6 +101,7 @@ def fit(
         timing.build += time.perf_counter() - started
         sampled = sample_block(block, hierarchy, data, settings, timing)
         started = time.perf_counter()
+        attempts[role] = sampled.attempts
         blocks[role] = BlockPosterior(
             spec=block,
             hierarchy=hierarchy,
@@ -109,9 +113,11 @@ def fit(
         )
         timing.post_process += time.perf_counter() - started
     started = time.perf_counter()
-    posterior = Posterior(
-        spec, blocks, runs.frame, Provenance.of(runs, seed, asdict(settings)), timing=timing
-    )
+    record = asdict(settings) | {
+        "attempts": {role: [asdict(a) for a in made] for role, made in attempts.items()}
+    }
+    provenance = Provenance.of(runs, seed, record)
+    posterior = Posterior(spec, blocks, runs.frame, provenance, timing=timing)
     # Computed here, so that nobody meets the cost later.
     _ = posterior.verdict
     timing.post_process += time.perf_counter() - started

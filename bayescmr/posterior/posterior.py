@@ -22,7 +22,7 @@ from bayescmr.runs import RunTable
 
 if TYPE_CHECKING:
     from bayescmr.cmr import CMR, Target
-    from bayescmr.model.engine import Timing
+    from bayescmr.model.settings import Timing
 
 Float = npt.NDArray[np.float64]
 Kind = Literal["posterior", "prior"]

@@ -21,7 +21,8 @@ from bayescmr.model import density, engine
 from bayescmr.model.build import build_model
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
-from bayescmr.model.engine import Settings, Timing, sample_block
+from bayescmr.model.engine import sample_block
+from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import FACTORS, NOISE, BlockSpec, load_model
 from bayescmr.model.start import log_density
 

@@ -13,7 +13,8 @@ import pytest
 from bayescmr.errors import ModelError, SamplingError
 from bayescmr.laws import get_law
 from bayescmr.model import density
-from bayescmr.model.engine import Sampled, Settings, Timing, sample_block
+from bayescmr.model.engine import Sampled, sample_block
+from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.start import log_density
 
 Prepare = Callable[..., Any]
@@ -162,6 +163,24 @@ def test_pymc_sampler_gives_the_same_names(
     assert timing.sample > 0
 
 
+@pytest.mark.slow
+def test_divergent_draws_are_sampled_again_in_smaller_steps(gu: Any, timing: Timing) -> None:
+    """Steps too long for the curvature diverge; the remedy is tried as often as allowed."""
+    hasty = replace(SMALL, draws=50, tune=30, target_accept=0.1, retries=0)
+    once = sample_block(*gu, hasty, timing)
+    assert [a.target_accept for a in once.attempts] == [0.1]
+    assert once.attempts[0].divergences == int(once.statistics["diverging"].sum()) > 0
+    again = sample_block(*gu, replace(hasty, retries=3), timing)
+    assert again.attempts[0] == once.attempts[0]
+    rates = [a.target_accept for a in again.attempts]
+    assert len(rates) > 1
+    np.testing.assert_allclose(1 - np.array(rates), 0.9 / 5.0 ** np.arange(len(rates)))
+    # Every attempt but the last diverged; what is kept is the last.
+    assert all(a.divergences > 0 for a in again.attempts[:-1])
+    assert again.attempts[-1].divergences == int(again.statistics["diverging"].sum())
+    assert again.statistics["acceptance_rate"].mean() > once.statistics["acceptance_rate"].mean()
+
+
 # -- settings -----------------------------------------------------------------------------------
 
 
@@ -181,6 +200,7 @@ def test_pymc_sampler_gives_the_same_names(
         ({"target_accept": 1}, "target_accept: got 1, expected a number in (0, 1)"),
         ({"target_accept": float("nan")}, "target_accept: got nan, expected a number in (0, 1)"),
         ({"target_accept": "high"}, "target_accept: got 'high', expected a number in (0, 1)"),
+        ({"retries": -1}, "retries: got -1, expected a whole number >= 0"),
         ({"cores": 0}, "cores: got 0, expected a whole number >= 1"),
         ({"cores": 1.5}, "cores: got 1.5, expected a whole number >= 1"),
     ],

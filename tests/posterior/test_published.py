@@ -114,10 +114,9 @@ def test_noisy_curves_with_ratios_kept_out(table):
         change_general=kept["change_general"] + rng.normal(0, gu2024.SE_GENERAL, len(kept))
     )
     fit = bc.fit(bc.RunTable.from_frame(noisy), seed=1)
-    # Divergences remain here (a few in 1,000 draws): the stated errors explain all the scatter, so
-    # the scales of the noise are determined from above only. The verdict says so to the user.
-    assert fit.verdict.max_rhat < 1.01
-    assert fit.verdict.min_ess_bulk >= 400
+    # Hard for the sampler: the stated errors explain all the scatter, so the scales of the noise
+    # are determined from above only, and so is the replay floor.
+    assert fit.converged, str(fit.verdict)
     inside = 0
     for size in SIZES:
         truth = gu2024.cmr_from_turning_points(size, BUDGET)

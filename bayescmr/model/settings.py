@@ -1,0 +1,89 @@
+"""How to sample: the defaults of the library and of the command line, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bayescmr.errors import ModelError
+
+Sampler = Literal["nutpie", "pymc"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample.
+
+    Parameters
+    ----------
+    seed : int
+        Same seed, same draws, whatever the number of cores.
+    draws, tune, chains : int
+        Kept and warm-up draws per chain; number of chains (>= 4 for R-hat).
+    target_accept : float
+        Acceptance rate in (0, 1) that the step size aims at.
+    retries : int
+        How often a loss whose draws diverged is sampled again, each time with a
+        fifth of the rejections (0.95, 0.99, 0.998): the textbook remedy for
+        stray divergences. Only the last attempt is kept, and every attempt is
+        recorded.
+    cores : int or None
+        None uses all.
+    sampler : {"nutpie", "pymc"}
+        The likelihood is a numba kernel, so JAX samplers cannot run it.
+    progress : bool
+        Show a progress bar.
+    """
+
+    seed: int
+    draws: int = 2000
+    tune: int = 800
+    chains: int = 4
+    target_accept: float = 0.95
+    retries: int = 2
+    cores: int | None = None
+    sampler: Sampler = "nutpie"
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sampler not in ("nutpie", "pymc"):
+            raise ModelError(
+                f"sampler: got {self.sampler!r}, expected nutpie or pymc (JAX samplers cannot run"
+                " the numba likelihood)"
+            )
+        counts = (
+            ("draws", 1), ("tune", 1), ("chains", 1), ("retries", 0), ("seed", 0), ("cores", 1)
+        )  # fmt: skip
+        for name, least in counts:
+            value = getattr(self, name)
+            if name == "cores" and value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ModelError(f"{name}: got {value!r}, expected a whole number >= {least}")
+        accept: Any = self.target_accept
+        if not (isinstance(accept, int | float) and 0 < accept < 1):
+            raise ModelError(
+                f"target_accept: got {self.target_accept!r}, expected a number in (0, 1)"
+            )
+
+    def accept_rates(self) -> list[float]:
+        """Acceptance rates of all attempts, in turn."""
+        return [1.0 - (1.0 - self.target_accept) / 5.0**i for i in range(self.retries + 1)]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at sampling a loss: the acceptance rate aimed at, and how often it diverged."""
+
+    target_accept: float
+    divergences: int
+
+
+@dataclass
+class Timing:
+    """Seconds spent in each stage."""
+
+    build: float = 0.0
+    compile: float = 0.0
+    sample: float = 0.0
+    post_process: float = 0.0
