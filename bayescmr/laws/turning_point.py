@@ -32,7 +32,7 @@ def _curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[
     small = np.log((ratio + RATIO_FLOOR) / (reference_ratio + RATIO_FLOOR))
     log_t0 = mu * (delta - replay) + kappa * small
     amplitude = a / mu * np.exp(nu * (ratio - reference_ratio))
-    by_e = -mu * floor / e * (1.0 / own - 1.0 / reference)
+    by_e = -mu * MAX_FLOOR**SHARPNESS * e ** (SHARPNESS - 1) * (1.0 / own - 1.0 / reference)
     # Divisions are what costs here: one of each is enough.
     by_a, by_mu, by_shape = amplitude / a, amplitude / mu, 1.0 / s
     for k in range(len(x)):

@@ -26,7 +26,10 @@ Float = npt.NDArray[np.float64]
 
 #: Laws that the compiled function knows, by their position.
 LAWS = ("turning_point", "shift_gain", "two_power", "anchored_power")
-_CURVES: list[Any] = [numba.njit(get_law(name).curve) for name in LAWS]
+#: Far from the mode a scale or an exponent may be 0 to rounding: the density is then not finite,
+#: which the sampler understands; an exception inside a C function it does not.
+_njit = numba.njit(error_model="numpy")
+_CURVES: list[Any] = [_njit(get_law(name).curve) for name in LAWS]
 _turning_point, _shift_gain, _two_power, _anchored_power = _CURVES
 _SUPPORTS = ("real", "positive", "unit")
 #: Arrays in the buffer, in this order after the header and the supports.
@@ -66,7 +69,7 @@ def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
     return buffer
 
 
-@numba.njit
+@_njit
 def _natural(support, value):
     """Return the natural value and its derivative with respect to the sampled one."""
     if support == 1:
@@ -78,7 +81,7 @@ def _natural(support, value):
     return value, 1.0
 
 
-@numba.njit
+@_njit
 def _scales(sampled):
     """Return the scales of ``noise.SCALES`` and their derivatives, shape (scales, sampled)."""
     scales = np.exp(sampled)
@@ -96,7 +99,7 @@ def _scales(sampled):
     return scales, slopes
 
 
-@numba.njit
+@_njit
 def _curve(law, theta, x, ratio, reference_ratio, change, gradient):
     if law == 0:
         _turning_point(theta[:8], x, ratio, reference_ratio, change, gradient)
@@ -108,7 +111,7 @@ def _curve(law, theta, x, ratio, reference_ratio, change, gradient):
         _anchored_power(theta[:4], x, ratio, reference_ratio, change, gradient)
 
 
-@numba.njit
+@_njit
 def _density(point, buffer, out):
     """Return the log density at ``point`` and write its gradient to ``out``."""
     law = int(buffer[1])

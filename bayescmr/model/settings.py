@@ -68,7 +68,8 @@ class Settings:
 
     def accept_rates(self) -> list[float]:
         """Acceptance rates of all attempts, in turn."""
-        return [1.0 - (1.0 - self.target_accept) / 5.0**i for i in range(self.retries + 1)]
+        first = self.target_accept
+        return [first, *(1.0 - (1.0 - first) / 5.0**i for i in range(1, self.retries + 1))]
 
 
 @dataclass(frozen=True)

@@ -26,18 +26,18 @@ exponents = st.floats(0.05, 3.0)
 # -- turning_point ------------------------------------------------------------------------------
 
 
-def _replay(ratio: float, floor: float) -> float:
-    """Effective replay share: 1 - R, smoothly bounded below by the floor."""
-    return ((1 - ratio) ** 4 + floor**4) ** 0.25
+def _replay(ratio: float, e: float) -> float:
+    """Effective replay share: 1 - R, smoothly bounded below by a floor of 0.05 e."""
+    return ((1 - ratio) ** 4 + (0.05 * e) ** 4) ** 0.25
 
 
-def _ratio(replay: float, floor: float) -> float:
+def _ratio(replay: float, e: float) -> float:
     """Inverse of _replay."""
-    return 1 - (replay**4 - floor**4) ** 0.25
+    return 1 - (replay**4 - (0.05 * e) ** 4) ** 0.25
 
 
 @given(c=st.floats(-0.1, 0.2), a=small, s=unit, delta=st.floats(-1, 1), mu=exponents,
-       e=st.floats(1e-12, 0.05), ratio=shares, multiple=multiples)  # fmt: skip
+       e=st.floats(1e-12, 1.0), ratio=shares, multiple=multiples)  # fmt: skip
 def test_turning_point_law_is_the_peak_height_form(
     c: float, a: float, s: float, delta: float, mu: float, e: float, ratio: float, multiple: float
 ) -> None:
@@ -59,7 +59,7 @@ def test_turning_point_law_is_the_peak_height_form(
 
 
 @given(c=st.floats(-0.1, 0.2), a=small, s=unit, delta=st.floats(-1, 1), mu=exponents,
-       e=st.floats(1e-6, 0.05), kappa=st.floats(-1, 1), nu=st.floats(-1, 1),
+       e=st.floats(1e-6, 1.0), kappa=st.floats(-1, 1), nu=st.floats(-1, 1),
        ratio=st.floats(0.0, 1.0), multiple=multiples)  # fmt: skip
 def test_turning_point_law_is_the_form_of_the_design(
     c: float, a: float, s: float, delta: float, mu: float, e: float, kappa: float, nu: float,
@@ -76,7 +76,7 @@ def test_turning_point_law_is_the_form_of_the_design(
     np.testing.assert_allclose(got, c - b / s + growth, rtol=0, atol=rounding)
 
 
-@given(delta=st.floats(-1, 1), mu=exponents, e=st.floats(1e-12, 0.05), cmr=st.floats(0.001, 0.95))
+@given(delta=st.floats(-1, 1), mu=exponents, e=st.floats(1e-12, 1.0), cmr=st.floats(0.001, 0.95))
 def test_turning_point_cmr_has_a_closed_form(delta: float, mu: float, e: float, cmr: float) -> None:
     """With kappa = 0, T0(R) = T where w(R) = w(R_ref) exp(delta) t^(-1/mu)."""
     theta = {"c": 0.0, "a": 0.1, "s": 0.5, "delta": delta, "mu": mu,
