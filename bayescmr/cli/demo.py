@@ -53,7 +53,7 @@ def demo_command(
 ) -> None:
     """Fit the 24 published runs of Gu et al. 2024; compare, decide, and look at an untrained size.
 
-    Takes two to three minutes and needs no network. Leaves posterior.nc, cmr.csv and figures
+    Takes less than a minute and needs no network. Leaves posterior.nc, cmr.csv and figures
     (PNG and PDF) in the folder.
 
     [bold]Examples[/bold]
@@ -76,7 +76,9 @@ def demo_command(
     from bayescmr.posterior import fit
 
     runs = demo.demo_runs()
-    stderr().print("\nCompiling, then sampling (together a minute or two) ...", style="dim")
+    stderr().print(
+        "\nSampling (some seconds; the first fit after installation compiles, too) ...", style="dim"
+    )
     posterior = fit(runs, seed=seed, draws=draws, tune=tune, progress=progress_wanted())
     cmrs = demo.demo_cmrs(posterior)
     table = demo.demo_table(cmrs)
@@ -161,10 +163,14 @@ def _print_results(console: Console, cmrs: Mapping[float, CMR]) -> None:
     binds = max(cmr.p_tolerance_binds for size, cmr in cmrs.items() if size != demo.UNTRAINED)
     p_new = new.p_tolerance_binds
     console.print(
-        "\nWhich bound binds: at the trained sizes the turning point (the tolerance binds with"
-        f" probability {binds:.2g} at most); at {short(demo.UNTRAINED)} the tolerance binds with"
+        "\nWhich bound binds: at the trained sizes the turning point (the tolerance binds"
+        f" {_at_most(binds)}); at {short(demo.UNTRAINED)} the tolerance binds with"
         f" probability {p_new:.2g}.\n"
         f"Safe at {100 * demo.RISK:g} %: the largest share at which a new run breaks a bound of"
         f" Gu et al. with at most {100 * demo.RISK:g} % chance.",
         markup=False,
     )
+
+
+def _at_most(probability: float) -> str:
+    return f"with probability {probability:.2g} at most" if probability else "in no draw"

@@ -38,6 +38,7 @@ SAMPLING_OPTIONS = {
         "cores",
         "target_accept",
         "retries",
+        "max_checkpoints",
         "sampler",
     )
 }
@@ -89,9 +90,18 @@ def fit_command(
         typer.Option(
             "--retries",
             parser=whole(0, 10),
-            help="How often a loss that diverged is sampled again in smaller steps.",
+            help="How often a loss that has not converged is sampled again, in smaller steps or for"
+            " longer.",
         ),
     ] = Settings.retries,
+    max_checkpoints: Annotated[
+        int,
+        typer.Option(
+            "--max-checkpoints",
+            parser=whole(4, 10**4),
+            help="Average runs of more checkpoints within this many steps of ln tokens.",
+        ),
+    ] = Settings.max_checkpoints,
     sampler: Annotated[
         str,
         typer.Option(
@@ -129,7 +139,9 @@ def fit_command(
         spec = load_model(model)
     console = screen(json_mode=json_mode)
     console.print(runs.describe(), markup=False, soft_wrap=True)
-    stderr().print("Compiling, then sampling (together a minute or two) ...", style="dim")
+    stderr().print(
+        "Sampling (some seconds; the first fit after installation compiles, too) ...", style="dim"
+    )
     from bayescmr.posterior import fit
 
     with naming_options(SAMPLING_OPTIONS):
@@ -142,11 +154,14 @@ def fit_command(
             chains=chains,
             target_accept=target_accept,
             retries=retries,
+            max_checkpoints=max_checkpoints,
             cores=cores,
             sampler=cast(Any, sampler),
             progress=progress_wanted(),
         )
     posterior.save(out)
+    for note in posterior.provenance.notes[len(runs.notes) :]:
+        console.print(f"note: {note}", soft_wrap=True)
     print_attempts(console, posterior.provenance)
     print_verdict(
         console,

@@ -123,10 +123,14 @@ def print_attempts(console: Console, provenance: Provenance) -> None:
     """Say which losses were sampled more than once, and why."""
     for role, attempts in provenance.settings["attempts"].items():
         for attempt, following in pairwise(attempts):
+            changed = [
+                f"{name.replace('_', ' ')} {following[name]:g}"
+                for name in ("draws", "tune", "target_accept")
+                if following[name] != attempt[name]
+            ]
             console.print(
-                f"{role} loss: {attempt['divergences']} divergences at acceptance"
-                f" {attempt['target_accept']:g}; sampled again in smaller steps, at"
-                f" {following['target_accept']:g}",
+                f"{role} loss sampled again, with {', '.join(changed)}, for"
+                f" {'; '.join(attempt['problems'])}",
                 soft_wrap=True,
             )
 

@@ -110,6 +110,9 @@ def _domain_slope(
     law, ref = block.spec.law, block.hierarchy.reference
     prefix = "_domain_"
     theta = block.theta(target.size, target.domain, block.hierarchy.eval_sets[0])
+    # The losses share no parameters, so any pairing will do; one may have been sampled for longer.
+    pairing = np.arange(posterior.general.n_draws) % block.n_draws
+    theta = {name: values[pairing] for name, values in theta.items()}
     tokens = np.float64(target.tokens)
 
     def slope(carried: Theta, ratio: Float) -> Float:

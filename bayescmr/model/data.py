@@ -12,6 +12,8 @@ import pandas as pd
 from bayescmr.laws import Reference
 from bayescmr.model.groups import Groups
 from bayescmr.model.hierarchy import Hierarchy
+from bayescmr.model.settings import Settings
+from bayescmr.model.thinning import thin
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -53,6 +55,8 @@ class RunBlocks:
         ln(tokens / reference tokens).
     variance : ndarray, shape (patterns, checkpoints)
         Square of the stated standard error.
+    averaged : ndarray, shape (patterns, checkpoints)
+        How many losses each is the mean of; padding is 1.
     count : ndarray of int, shape (patterns,)
         Checkpoints in use; the rest of the row is padding.
     start : ndarray of int, shape (patterns + 1,)
@@ -64,6 +68,7 @@ class RunBlocks:
     y: Float
     x: Float
     variance: Float
+    averaged: Float
     count: Int
     start: Int
     no_replay: Int
@@ -108,8 +113,13 @@ class BlockData:
         }
 
 
-def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
+def block_data(
+    frame: pd.DataFrame, hierarchy: Hierarchy, max_checkpoints: int = Settings.max_checkpoints
+) -> BlockData:
     """Arrange the rows of one block (one role) by trajectory and checkpoint pattern.
+
+    Trajectories of more than ``max_checkpoints`` are averaged; see
+    :mod:`bayescmr.model.thinning`.
 
     The order depends on what was measured alone, not on the order of rows or the
     names of runs: sums in another order round differently, and a chain would
@@ -124,19 +134,28 @@ def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
                 "label": (str(run), str(eval_set)),
                 "group": (float(first["size"]), str(first["domain"]), str(eval_set)),
                 "ratio": float(first["ratio"]),
-                "tokens": rows["tokens"].to_numpy(dtype=float),
-                "change": rows["change"].to_numpy(dtype=float),
-                "se": rows["se"].to_numpy(dtype=float),
+                **thin(
+                    rows["tokens"].to_numpy(dtype=float),
+                    rows["change"].to_numpy(dtype=float),
+                    rows["se"].to_numpy(dtype=float),
+                    max_checkpoints,
+                )._asdict(),
             }
         )
     trajectories.sort(
         key=lambda t: (t["group"], t["ratio"], t["tokens"].tolist(), t["change"].tolist())
     )
-    patterns: dict[tuple[bytes, bytes, bool], int] = {}
+    patterns: dict[tuple[bytes, bytes, bytes, bool], int] = {}
     index = np.array(
         [
             patterns.setdefault(
-                (t["tokens"].tobytes(), t["se"].tobytes(), t["ratio"] == 1.0), len(patterns)
+                (
+                    t["tokens"].tobytes(),
+                    t["variance"].tobytes(),
+                    t["averaged"].tobytes(),
+                    t["ratio"] == 1.0,
+                ),
+                len(patterns),
             )
             for t in trajectories
         ]
@@ -156,7 +175,8 @@ def block_data(frame: pd.DataFrame, hierarchy: Hierarchy) -> BlockData:
         blocks=RunBlocks(
             y=np.array([pad(t["change"], 0.0) for t in trajectories]),
             x=np.array([np.log(pad(t["tokens"], t["tokens"][-1]) / scale) for t in firsts]),
-            variance=np.array([pad(t["se"] ** 2, 0.0) for t in firsts]),
+            variance=np.array([pad(t["variance"], 0.0) for t in firsts]),
+            averaged=np.array([pad(t["averaged"], 1.0) for t in firsts]),
             count=np.array([len(t["tokens"]) for t in firsts], dtype=np.int64),
             start=np.concatenate([[0], np.cumsum(np.bincount(index))]).astype(np.int64),
             no_replay=np.array([int(t["ratio"] == 1.0) for t in firsts], dtype=np.int64),

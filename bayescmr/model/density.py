@@ -34,8 +34,8 @@ _turning_point, _shift_gain, _two_power, _anchored_power = _CURVES
 _SUPPORTS = ("real", "positive", "unit")
 #: Arrays in the buffer, in this order after the header and the supports.
 _ARRAYS = (
-    "y", "x", "variance", "count", "start", "no_replay", "ratio", "weights", "components",
-    "variances", "centring", "prior_mean", "noise_mean", "noise_scale",
+    "y", "x", "variance", "averaged", "count", "start", "no_replay", "ratio", "weights",
+    "components", "variances", "centring", "prior_mean", "noise_mean", "noise_scale",
 )  # fmt: skip
 _HEADER = 10
 _HALF_LOG_TAU = 0.5 * np.log(2.0 * np.pi)
@@ -127,6 +127,8 @@ def _density(point, buffer, out):
     o += patterns * width
     variance = buffer[o : o + patterns * width].reshape(patterns, width)
     o += patterns * width
+    averaged = buffer[o : o + patterns * width].reshape(patterns, width)
+    o += patterns * width
     checkpoints = buffer[o : o + patterns].astype(np.int64)
     o += patterns
     start = buffer[o : o + patterns + 1].astype(np.int64)
@@ -164,7 +166,7 @@ def _density(point, buffer, out):
                 theta[r, i], inner[r, i] = _natural(support[i], prior_mean[i] + sampled[i, r])
             _curve(law, theta[r], x[p, :n], ratio[r], reference_ratio, mu[r], by_theta[r])
     value, d_mu, d_scales = noise.log_likelihood(
-        mu, y, x, variance, checkpoints, start, no_replay, scales
+        mu, y, x, variance, averaged, checkpoints, start, no_replay, scales
     )
     d_sampled = np.zeros_like(sampled)
     for r in range(runs):

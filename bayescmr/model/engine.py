@@ -17,7 +17,7 @@ from bayescmr.model import density
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
 from bayescmr.model.hierarchy import Hierarchy
-from bayescmr.model.settings import Attempt, Settings, Timing
+from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import BlockSpec
 from bayescmr.model.start import Float, find_modes, log_density, start_of_chains
 
@@ -35,12 +35,11 @@ _STATISTICS = {
 
 @dataclass(frozen=True)
 class Sampled:
-    """Draws of coefficients, with the statistics, coordinates and attempts of the sampler."""
+    """Draws of coefficients, the sampler's statistics, and the coordinates that it moved in."""
 
     posterior: xr.Dataset
     statistics: xr.Dataset
     coordinates: Coordinates
-    attempts: tuple[Attempt, ...]
 
 
 #: Functions that PyTensor compiled in this process, by law and number of anchors: all numbers are
@@ -48,39 +47,72 @@ class Sampled:
 _COMPILED: dict[tuple[str, int], Any] = {}
 
 
-def sample_block(
-    spec: BlockSpec, hierarchy: Hierarchy, data: BlockData, settings: Settings, timing: Timing
-) -> Sampled:
+@dataclass(frozen=True)
+class Prepared:
+    """All that is found out about a block before it is sampled.
+
+    Parameters
+    ----------
+    hierarchy : Hierarchy
+        Terms of the coefficients.
+    coordinates : Coordinates
+        In which chains move.
+    values : mapping of str to ndarray
+        All numbers that the compiled model reads.
+    start : callable
+        From the seed of a chain to its starting point.
+    """
+
+    hierarchy: Hierarchy
+    coordinates: Coordinates
+    values: Mapping[str, npt.NDArray[Any]]
+    start: Callable[[int], Float]
+
+
+def prepare_block(
+    spec: BlockSpec, hierarchy: Hierarchy, data: BlockData, seed: int, timing: Timing
+) -> Prepared:
+    """Find the modes of a block, and from them the coordinates and starts of its chains.
+
+    Raises
+    ------
+    SamplingError
+        There is no finite starting point.
+    """
+    plain = Coordinates.non_centred(spec, data.groups)
+    runs = data.arrays()
+    compiled = _nutpie_model(plain, {**runs, **plain.arrays()}, timing)
+    started = time.perf_counter()
+    modes = find_modes(log_density(compiled), compiled.initial_point_func, seed)
+    informed = plain.informed(modes.points[0], modes.covariance)
+    start = start_of_chains(informed.convert(modes.points, plain))
+    timing.sample += time.perf_counter() - started
+    return Prepared(hierarchy, informed, {**runs, **informed.arrays()}, start)
+
+
+def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled:
     """Sample the posterior of one block.
 
     Raises
     ------
     SamplingError
-        The sampler could not find a finite starting point, or failed.
+        The sampler failed.
     """
-    coordinates = Coordinates.non_centred(spec, data.groups)
-    runs = data.arrays()
-    compiled = _nutpie_model(coordinates, {**runs, **coordinates.arrays()}, timing)
+    coordinates, start = block.coordinates, block.start
     started = time.perf_counter()
-    modes = find_modes(log_density(compiled), compiled.initial_point_func, settings.seed)
-    informed = coordinates.informed(modes.points[0], modes.covariance)
-    start = start_of_chains(informed.convert(modes.points, coordinates))
-    values = {**runs, **informed.arrays()}
-    attempts = []
-    for target_accept in settings.accept_rates():
-        if settings.sampler == "nutpie":
-            model = _nutpie_model(informed, values, timing)
-            tree = _sample_nutpie(model, start, settings, target_accept)
-        else:
-            starts = [informed.named(start(settings.seed + i)) for i in range(settings.chains)]
-            tree = _sample_pymc(spec.law, values, starts, settings, target_accept)
-        statistics = _rename_statistics(tree["sample_stats"].to_dataset())
-        attempts.append(Attempt(target_accept, int(statistics["diverging"].sum())))
-        if not attempts[-1].divergences:
-            break
-    draws = informed.coefficients(tree["posterior"].to_dataset(), hierarchy, settings.seed)
+    if settings.sampler == "nutpie":
+        tree = _sample_nutpie(_nutpie_model(coordinates, block.values, timing), start, settings)
+    else:
+        starts = [coordinates.named(start(settings.seed + i)) for i in range(settings.chains)]
+        tree = _sample_pymc(coordinates.spec.law, block.values, starts, settings)
+    draws = tree["posterior"].to_dataset()
+    sampled = Sampled(
+        coordinates.coefficients(draws, block.hierarchy, settings.seed),
+        _rename_statistics(tree["sample_stats"].to_dataset()),
+        coordinates,
+    )
     timing.sample += time.perf_counter() - started
-    return Sampled(draws, statistics, informed, tuple(attempts))
+    return sampled
 
 
 def _nutpie_model(
@@ -108,9 +140,7 @@ def _nutpie_model(
     return _COMPILED[key].with_data(**values)
 
 
-def _sample_nutpie(
-    compiled: Any, start: Callable[[int], Float], settings: Settings, target_accept: float
-) -> Any:
+def _sample_nutpie(compiled: Any, start: Callable[[int], Float], settings: Settings) -> Any:
     import nutpie
 
     try:
@@ -121,7 +151,7 @@ def _sample_nutpie(
             chains=settings.chains,
             cores=settings.cores,
             seed=settings.seed,
-            target_accept=target_accept,
+            target_accept=settings.target_accept,
             # What runs determine together is correlated; a low-rank mass matrix
             # straightens that at a tenth of the leapfrog steps.
             adaptation="low_rank",
@@ -141,7 +171,6 @@ def _sample_pymc(
     values: Mapping[str, npt.NDArray[Any]],
     starts: list[dict[str, Float]],
     settings: Settings,
-    target_accept: float,
 ) -> Any:
     import pymc as pm
 
@@ -154,7 +183,7 @@ def _sample_pymc(
             chains=settings.chains,
             cores=settings.cores,
             random_seed=settings.seed,
-            target_accept=target_accept,
+            target_accept=settings.target_accept,
             nuts_sampler="pymc",
             init="adapt_diag",
             initvals=starts,

@@ -5,7 +5,8 @@ independent. With x = ln(T / T_ref), the residual of run j at checkpoint k is
 
     u_j + v_j x_jk + drift_j(x_jk) + error_jk
 
-u, v normal, drift an Ornstein-Uhlenbeck process in x, error the measurement.
+u, v normal, drift an Ornstein-Uhlenbeck process in x, error the measurement (of a mean of
+``averaged`` losses, whose variance is that much smaller).
 Their sum is one small multivariate normal per run. Runs with the same
 checkpoints share its Cholesky factor.
 """
@@ -17,7 +18,7 @@ from numba.extending import register_jitable
 
 
 @register_jitable
-def log_likelihood(mu, y, x, variance, count, start, no_replay, scales):
+def log_likelihood(mu, y, x, variance, averaged, count, start, no_replay, scales):
     """Return the log likelihood and its gradients with respect to mu and scales."""
     u, v, d, length, m, f = scales[0], scales[1], scales[2], scales[3], scales[4], scales[5]
     total = 0.0
@@ -45,7 +46,7 @@ def log_likelihood(mu, y, x, variance, count, start, no_replay, scales):
                 decay[i, j] = np.exp(-abs(x[p, i] - x[p, j]) / length) if i != j else 1.0
                 value = factor * (u * u + v * v * x[p, i] * x[p, j] + d * d * decay[i, j])
                 if i == j:
-                    value += variance[p, i] + m * m
+                    value += variance[p, i] + m * m / averaged[p, i]
                 for k in range(j):
                     value -= chol[i, k] * chol[j, k]
                 if i == j:
@@ -90,7 +91,7 @@ def log_likelihood(mu, y, x, variance, count, start, no_replay, scales):
                 g = outer[i, j] - runs * inverse[i, j]
                 if i == j:
                     g *= 0.5
-                    by_measurement += g
+                    by_measurement += g / averaged[p, i]
                 by_offset += g
                 by_slope += g * x[p, i] * x[p, j]
                 by_drift += g * decay[i, j]

@@ -49,20 +49,22 @@ class RunLikelihood(Op):
 
     def connection_pattern(self, node: Any) -> list[list[bool]]:
         """Only the value depends on mu and scales, for differentiation."""
-        differentiable = (True, *[False] * 6, True)
+        differentiable = (True, *[False] * 7, True)
         return [[d, False, False] for d in differentiable]
 
     def pullback(self, inputs: Any, outputs: Any, cotangents: Any) -> list[Any]:
         """Scale the gradients that the node has computed already."""
         g = cotangents[0]
-        return [g * outputs[1], *[DisconnectedType()() for _ in range(6)], g * outputs[2]]
+        return [g * outputs[1], *[DisconnectedType()() for _ in range(7)], g * outputs[2]]
 
 
 @register_funcify_default_op_cache_key(RunLikelihood)  # type: ignore[untyped-decorator]
 def _funcify_likelihood(op: RunLikelihood, **kwargs: Any) -> Any:
     @numba_njit
-    def run_likelihood(mu, y, x, variance, count, start, no_replay, scales):
-        total, d_mu, d_scales = log_likelihood(mu, y, x, variance, count, start, no_replay, scales)
+    def run_likelihood(mu, y, x, variance, averaged, count, start, no_replay, scales):
+        total, d_mu, d_scales = log_likelihood(
+            mu, y, x, variance, averaged, count, start, no_replay, scales
+        )
         return np.asarray(total), d_mu, d_scales
 
     return run_likelihood, version(log_likelihood)
@@ -85,6 +87,7 @@ def run_log_likelihood(mu: Any, scales: Any, blocks: Any) -> Any:
         blocks.y,
         blocks.x,
         blocks.variance,
+        blocks.averaged,
         blocks.count,
         blocks.start,
         blocks.no_replay,

@@ -12,6 +12,7 @@ import xarray as xr
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.scales import natural_scales
 from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
+from bayescmr.posterior.diagnostics import Verdict, measure
 
 Float = npt.NDArray[np.float64]
 Theta = dict[str, Float]
@@ -132,6 +133,11 @@ class BlockPosterior:
         offset, slope, drift = (self.scales[:, i] for i in range(3))
         x = np.log(tokens / self.hierarchy.reference.tokens)
         return offset * z[0] + slope * z[1] * x + drift * z[2], slope * z[1]
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """Convergence of every sampled quantity."""
+        return measure(self.quantities(), self.statistics)
 
     def quantities(self) -> dict[str, Float]:
         """Every sampled quantity by name, each of shape (chains, draws).

@@ -59,6 +59,16 @@ class Verdict:
         return tuple(found)
 
     @property
+    def unmixed(self) -> bool:
+        """True if chains differ, or hold too few effective draws."""
+        return not (
+            self.max_rhat < MAX_RHAT
+            and self.min_ess_bulk >= MIN_ESS
+            and self.min_ess_tail >= MIN_ESS
+            and not self.min_ebfmi < MIN_EBFMI
+        )
+
+    @property
     def converged(self) -> bool:
         """True if every threshold holds."""
         return not self.problems

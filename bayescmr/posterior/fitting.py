@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from bayescmr.errors import ModelError, RunTableError
-from bayescmr.model.settings import Attempt, Sampler, Settings, Timing
-from bayescmr.model.spec import ModelSpec, Role, load_model
+from bayescmr.model.settings import Sampler, Settings, Timing
+from bayescmr.model.spec import BlockSpec, ModelSpec, Role, load_model
+from bayescmr.model.thinning import thinning_notes
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
+from bayescmr.posterior.remedy import Attempt, remedied
 from bayescmr.runs import RunTable
+
+if TYPE_CHECKING:
+    from bayescmr.model.data import BlockData
+    from bayescmr.model.hierarchy import Hierarchy
 
 
 def fit(
@@ -23,6 +30,7 @@ def fit(
     chains: int = Settings.chains,
     target_accept: float = Settings.target_accept,
     retries: int = Settings.retries,
+    max_checkpoints: int = Settings.max_checkpoints,
     cores: int | None = Settings.cores,
     sampler: Sampler = Settings.sampler,
     progress: bool = Settings.progress,
@@ -38,12 +46,16 @@ def fit(
     model : str or ModelSpec
         A shipped name, the path of a YAML file, or a specification.
     draws, tune, chains : int
-        Kept and warm-up draws per chain; chains.
+        Kept and warm-up draws per chain, in the first attempt; chains.
     target_accept : float
         Acceptance rate that the step size aims at.
     retries : int
-        How often a loss whose draws diverged is sampled again in smaller steps;
-        ``.provenance.settings["attempts"]`` records it.
+        How often a loss whose draws have not converged is sampled again, in
+        smaller steps or for longer; ``.provenance.settings["attempts"]`` records it.
+    max_checkpoints : int
+        Trajectories of more checkpoints are averaged within as many equal steps
+        of ln tokens, which ``.provenance.notes`` says. The time of a fit grows
+        with the cube of this number.
     cores : int, optional
         Default: all.
     sampler : {"nutpie", "pymc"}
@@ -69,9 +81,9 @@ def fit(
             f"runs: got a {type(runs).__name__}, expected a RunTable; use read_runs(path) or"
             " RunTable.from_frame(frame)"
         )
-    # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
+    # Loading the arrays' side of the sampler takes a second; whoever only reads a posterior is
+    # spared it.
     from bayescmr.model.data import block_data, hierarchy_of, reference_of
-    from bayescmr.model.engine import sample_block
 
     settings = Settings(
         seed=seed,
@@ -80,6 +92,7 @@ def fit(
         chains=chains,
         target_accept=target_accept,
         retries=retries,
+        max_checkpoints=max_checkpoints,
         cores=cores,
         sampler=sampler,
         progress=progress,
@@ -90,35 +103,52 @@ def fit(
     timing = Timing()
     reference = reference_of(runs.frame)
     blocks: dict[Role, BlockPosterior] = {}
-    attempts: dict[Role, tuple[Attempt, ...]] = {}
+    attempts: dict[Role, list[Attempt]] = {}
     for role, block in spec.blocks.items():
         rows = runs.select(role)
         if rows.empty:
             continue
         started = time.perf_counter()
         hierarchy = hierarchy_of(rows, block.size_length, reference)
-        data = block_data(rows, hierarchy)
+        data = block_data(rows, hierarchy, max_checkpoints)
         timing.build += time.perf_counter() - started
-        sampled = sample_block(block, hierarchy, data, settings, timing)
-        started = time.perf_counter()
-        attempts[role] = sampled.attempts
-        blocks[role] = BlockPosterior(
-            spec=block,
-            hierarchy=hierarchy,
-            coef=sampled.posterior["coef"].to_numpy(),
-            ln_effect_sd=sampled.posterior["ln_effect_sd"].to_numpy(),
-            noise=sampled.posterior["noise"].to_numpy(),
-            statistics=sampled.statistics,
-            seed=seed,
-        )
-        timing.post_process += time.perf_counter() - started
+        blocks[role], attempts[role] = _sample(block, hierarchy, data, settings, timing)
     started = time.perf_counter()
     record = asdict(settings) | {
-        "attempts": {role: [asdict(a) for a in made] for role, made in attempts.items()}
+        "attempts": {role: [a.to_dict() for a in made] for role, made in attempts.items()},
     }
-    provenance = Provenance.of(runs, seed, record)
+    provenance = Provenance.of(runs, seed, record, thinning_notes(runs.frame, max_checkpoints))
     posterior = Posterior(spec, blocks, runs.frame, provenance, timing=timing)
     # Computed here, so that nobody meets the cost later.
     _ = posterior.verdict
     timing.post_process += time.perf_counter() - started
     return posterior
+
+
+def _sample(
+    spec: BlockSpec, hierarchy: Hierarchy, data: BlockData, settings: Settings, timing: Timing
+) -> tuple[BlockPosterior, list[Attempt]]:
+    """Sample one loss until it has converged or nothing is left to try."""
+    # Loads the sampler, which takes seconds.
+    from bayescmr.model.engine import prepare_block, sample_block
+
+    prepared = prepare_block(spec, hierarchy, data, settings.seed, timing)
+    attempts: list[Attempt] = []
+    following: Settings | None = settings
+    while following is not None:
+        used = following
+        sampled = sample_block(prepared, used, timing)
+        started = time.perf_counter()
+        block = BlockPosterior(
+            spec=spec,
+            hierarchy=hierarchy,
+            coef=sampled.posterior["coef"].to_numpy(),
+            ln_effect_sd=sampled.posterior["ln_effect_sd"].to_numpy(),
+            noise=sampled.posterior["noise"].to_numpy(),
+            statistics=sampled.statistics,
+            seed=used.seed,
+        )
+        attempts.append(Attempt.of(used, block.verdict))
+        following = remedied(used, block.verdict)
+        timing.post_process += time.perf_counter() - started
+    return block, attempts

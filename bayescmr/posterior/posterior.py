@@ -60,15 +60,21 @@ class Provenance:
     versions: Mapping[str, str]
 
     @classmethod
-    def of(cls, runs: RunTable, seed: int, settings: Mapping[str, Any]) -> Provenance:
-        """Provenance of a table and a seed in this process."""
+    def of(
+        cls,
+        runs: RunTable,
+        seed: int,
+        settings: Mapping[str, Any],
+        notes: tuple[str, ...] = (),
+    ) -> Provenance:
+        """Provenance of a table and a seed in this process; ``notes`` beyond the table's own."""
         return cls(
             source=runs.source,
             fingerprint=runs.fingerprint,
             exclusions=tuple(
                 f"{e.rows} losses of {len(e.runs)} runs: {e.reason}" for e in runs.exclusions
             ),
-            notes=runs.notes,
+            notes=(*runs.notes, *notes),
             seed=seed,
             settings=dict(settings),
             versions={name: version(name) for name in _PACKAGES},
@@ -128,7 +134,7 @@ class Posterior:
         quantities: dict[str, Float] = {}
         verdicts = []
         for block in self.blocks.values():
-            verdicts.append(measure(block.quantities(), block.statistics))
+            verdicts.append(block.verdict)
         tokens = float(self.frame["tokens"].max())
         groups = self.frame[["size", "domain"]].drop_duplicates()
         for size, domain in groups.itertuples(index=False):

@@ -21,7 +21,7 @@ from bayescmr.model import density, engine
 from bayescmr.model.build import build_model
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
-from bayescmr.model.engine import sample_block
+from bayescmr.model.engine import prepare_block, sample_block
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import FACTORS, NOISE, BlockSpec, load_model
 from bayescmr.model.start import log_density
@@ -290,7 +290,8 @@ def _swapped(prepare: Prepare, simulated: Callable[..., pd.DataFrame]) -> dict[s
     timings, sampled = [], []
     for frame in frames:
         timings.append(Timing())
-        sampled.append(sample_block(*prepare(frame), settings, timings[-1]))
+        prepared = prepare_block(*prepare(frame), 1, timings[-1])
+        sampled.append(sample_block(prepared, settings, timings[-1]))
     assert len(engine._COMPILED) == 1
     return {
         "frames": frames,
@@ -364,7 +365,7 @@ def test_other_priors_do_not_compile_and_another_law_does(
     spec, hierarchy, data = prepare(frame)
     wide = replace(spec, effect_spread=0.6)
     timing = Timing()
-    sample_block(wide, hierarchy, data, settings, timing)
+    sample_block(prepare_block(wide, hierarchy, data, 1, timing), settings, timing)
     assert timing.compile == 0.0
-    sample_block(*prepare(frame, role="domain"), settings, timing)
+    prepare_block(*prepare(frame, role="domain"), 1, timing)
     assert timing.compile > 0.0

@@ -13,7 +13,7 @@ import pytest
 from bayescmr.errors import ModelError, SamplingError
 from bayescmr.laws import get_law
 from bayescmr.model import density
-from bayescmr.model.engine import Sampled, sample_block
+from bayescmr.model.engine import Sampled, prepare_block, sample_block
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.start import log_density
 
@@ -24,6 +24,12 @@ VOCABULARY = {
 }  # fmt: skip
 DRAWN = {"ln_effect_sd", "noise", "coef"}
 SMALL = Settings(seed=7, draws=150, tune=300, chains=4, cores=1)
+
+
+def sample(spec: Any, hierarchy: Any, data: Any, settings: Settings, timing: Timing) -> Sampled:
+    return sample_block(
+        prepare_block(spec, hierarchy, data, settings.seed, timing), settings, timing
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def gu(gu_table: pd.DataFrame, prepare: Prepare) -> Any:
 @pytest.fixture(scope="module")
 def first(gu: Any, timing: Timing) -> Sampled:
     """The one fit that compiles."""
-    return sample_block(*gu, SMALL, timing)
+    return sample(*gu, SMALL, timing)
 
 
 @pytest.mark.slow
@@ -96,7 +102,7 @@ def test_log_density_statistic_is_the_density(first: Sampled, gu: Any) -> None:
 
 @pytest.mark.slow
 def test_draws_do_not_depend_on_cores(first: Sampled, gu: Any, timing: Timing) -> None:
-    again = sample_block(*gu, replace(SMALL, cores=2), timing)
+    again = sample(*gu, replace(SMALL, cores=2), timing)
     for part in ("posterior", "statistics"):
         for name, values in getattr(first, part).data_vars.items():
             np.testing.assert_array_equal(values, getattr(again, part)[name], err_msg=name)
@@ -107,8 +113,8 @@ def test_another_seed_and_other_chains_are_other_draws(
     first: Sampled, gu: Any, timing: Timing
 ) -> None:
     short = replace(SMALL, draws=10, tune=20)
-    one = sample_block(*gu, short, timing).posterior["coef"]
-    other = sample_block(*gu, replace(short, seed=8), timing).posterior["coef"]
+    one = sample(*gu, short, timing).posterior["coef"]
+    other = sample(*gu, replace(short, seed=8), timing).posterior["coef"]
     assert not np.any(one == other)
     for chain in range(1, SMALL.chains):
         assert not np.any(one[0] == one[chain])
@@ -141,7 +147,7 @@ def test_losses_beyond_numbers_have_no_start(gu: Any, first: Sampled, timing: Ti
     spec, hierarchy, data = gu
     extreme = replace(data, blocks=replace(data.blocks, y=np.full_like(data.blocks.y, 1e200)))
     with pytest.raises(SamplingError, match="no starting point has a finite density"):
-        sample_block(spec, hierarchy, extreme, SMALL, timing)
+        sample(spec, hierarchy, extreme, SMALL, timing)
 
 
 @pytest.mark.slow
@@ -151,7 +157,7 @@ def test_pymc_sampler_gives_the_same_names(
     settings = Settings(seed=3, draws=3, tune=3, chains=2, cores=1, sampler="pymc")
     timing = Timing()
     spec, hierarchy, data = prepare(simulated(1, runs=3), role="domain")
-    got = sample_block(spec, hierarchy, data, settings, timing)
+    got = sample(spec, hierarchy, data, settings, timing)
     assert set(got.posterior.data_vars) == DRAWN
     assert got.posterior["coef"].dims == first.posterior["coef"].dims
     assert got.posterior["coef"].shape == (2, 3, len(spec.law.parameters), len(hierarchy.terms))
@@ -161,24 +167,6 @@ def test_pymc_sampler_gives_the_same_names(
         assert values.dtype != bool, name
         assert values.dtype == first.statistics[name].dtype, name
     assert timing.sample > 0
-
-
-@pytest.mark.slow
-def test_divergent_draws_are_sampled_again_in_smaller_steps(gu: Any, timing: Timing) -> None:
-    """Steps too long for the curvature diverge; the remedy is tried as often as allowed."""
-    hasty = replace(SMALL, draws=50, tune=30, target_accept=0.1, retries=0)
-    once = sample_block(*gu, hasty, timing)
-    assert [a.target_accept for a in once.attempts] == [0.1]
-    assert once.attempts[0].divergences == int(once.statistics["diverging"].sum()) > 0
-    again = sample_block(*gu, replace(hasty, retries=3), timing)
-    assert again.attempts[0] == once.attempts[0]
-    rates = [a.target_accept for a in again.attempts]
-    assert len(rates) > 1
-    np.testing.assert_allclose(1 - np.array(rates), 0.9 / 5.0 ** np.arange(len(rates)))
-    # Every attempt but the last diverged; what is kept is the last.
-    assert all(a.divergences > 0 for a in again.attempts[:-1])
-    assert again.attempts[-1].divergences == int(again.statistics["diverging"].sum())
-    assert again.statistics["acceptance_rate"].mean() > once.statistics["acceptance_rate"].mean()
 
 
 # -- settings -----------------------------------------------------------------------------------
@@ -200,6 +188,7 @@ def test_divergent_draws_are_sampled_again_in_smaller_steps(gu: Any, timing: Tim
         ({"target_accept": 1}, "target_accept: got 1, expected a number in (0, 1)"),
         ({"target_accept": float("nan")}, "target_accept: got nan, expected a number in (0, 1)"),
         ({"target_accept": "high"}, "target_accept: got 'high', expected a number in (0, 1)"),
+        ({"max_checkpoints": 3}, "max_checkpoints: got 3, expected a whole number >= 4"),
         ({"retries": -1}, "retries: got -1, expected a whole number >= 0"),
         ({"cores": 0}, "cores: got 0, expected a whole number >= 1"),
         ({"cores": 1.5}, "cores: got 1.5, expected a whole number >= 1"),

@@ -32,7 +32,7 @@ TYPICAL = np.array([0.02, 0.01, 0.015, 0.8, 0.005, 3.0])
 # -- what is expected ---------------------------------------------------------------------------
 
 
-def dense(scales: Float, x: Float, variance: Float, no_replay: bool) -> Float:
+def dense(scales: Float, x: Float, variance: Float, averaged: Float, no_replay: bool) -> Float:
     """Covariance by the formula of DESIGN section 5, term by term.
 
     y_k = f + u + v x_k + OU(x_k) + measurement_k; at R = 1 what the run does (u, v, OU) is
@@ -46,24 +46,26 @@ def dense(scales: Float, x: Float, variance: Float, no_replay: bool) -> Float:
     run = effects + drift
     if no_replay:
         run = f**2 * run
-    return run + np.diag(variance + m**2)
+    return run + np.diag(variance + m**2 / averaged)
 
 
-def kalman(scales: Float, x: Float, variance: Float, no_replay: bool, residual: Float) -> float:
+def kalman(
+    scales: Float, x: Float, variance: Float, averaged: Float, no_replay: bool, residual: Float
+) -> float:
     """Log likelihood of one run, checkpoint after checkpoint: u, v and the drift are states."""
     u, v, d, length, m, f = scales
     if no_replay:
         u, v, d = f * u, f * v, f * d
     state, spread = np.zeros(3), np.diag([u**2, v**2, d**2])
     total, before = 0.0, x[0]
-    for x_k, variance_k, y_k in zip(x, variance, residual, strict=True):
+    for x_k, variance_k, n_k, y_k in zip(x, variance, averaged, residual, strict=True):
         decay = np.exp(-(x_k - before) / length)
         move = np.diag([1.0, 1.0, decay])
         state = move @ state
         spread = move @ spread @ move + np.diag([0.0, 0.0, d**2 * (1 - decay**2)])
         look = np.array([1.0, x_k, 1.0])
         innovation = y_k - look @ state
-        scale = look @ spread @ look + variance_k + m**2
+        scale = look @ spread @ look + variance_k + m**2 / n_k
         total -= 0.5 * (np.log(2 * np.pi * scale) + innovation**2 / scale)
         gain = spread @ look / scale
         state = state + gain * innovation
@@ -72,22 +74,28 @@ def kalman(scales: Float, x: Float, variance: Float, no_replay: bool, residual: 
     return float(total)
 
 
-def runs_of(mu: Float, blocks: RunBlocks) -> list[tuple[Float, Float, bool, Float]]:
-    """Each run's x, variance, regime and residual, without padding."""
+def runs_of(mu: Float, blocks: RunBlocks) -> list[tuple[Float, Float, Float, bool, Float]]:
+    """Each run's x, variance, number averaged, regime and residual, without padding."""
     out = []
     for p, n in enumerate(blocks.count):
         for r in range(blocks.start[p], blocks.start[p + 1]):
             residual = (blocks.y - mu)[r, :n]
             out.append(
-                (blocks.x[p, :n], blocks.variance[p, :n], bool(blocks.no_replay[p]), residual)
+                (
+                    blocks.x[p, :n],
+                    blocks.variance[p, :n],
+                    blocks.averaged[p, :n],
+                    bool(blocks.no_replay[p]),
+                    residual,
+                )
             )
     return out
 
 
 def expected(mu: Float, scales: Float, blocks: RunBlocks) -> float:
     return sum(
-        float(multivariate_normal(np.zeros(len(x)), dense(scales, x, variance, one)).logpdf(res))
-        for x, variance, one, res in runs_of(mu, blocks)
+        float(multivariate_normal(np.zeros(len(x)), dense(scales, x, *rest)).logpdf(res))
+        for x, *rest, res in runs_of(mu, blocks)
     )
 
 
@@ -96,20 +104,20 @@ def expected(mu: Float, scales: Float, blocks: RunBlocks) -> float:
 
 def compiled(mode: Any) -> Callable[..., list[Any]]:
     """Value and gradients as a function of everything the likelihood reads."""
-    mu, y, x, variance = pt.dmatrices("mu", "y", "x", "variance")
+    mu, y, x, variance, averaged = pt.dmatrices("mu", "y", "x", "variance", "averaged")
     count, start, no_replay = pt.lvectors("count", "start", "no_replay")
     scales = pt.dvector("scales")
-    blocks = RunBlocks(y, x, variance, count, start, no_replay)  # type: ignore[arg-type]
+    blocks = RunBlocks(y, x, variance, averaged, count, start, no_replay)  # type: ignore[arg-type]
     value = run_log_likelihood(mu, scales, blocks)
     function = pytensor.function(
-        [mu, y, x, variance, count, start, no_replay, scales],
+        [mu, y, x, variance, averaged, count, start, no_replay, scales],
         [value, *pytensor.grad(value, [mu, scales])],
         mode=mode,
     )
 
     def call(mu: Float, scales: Float, blocks: RunBlocks) -> list[Any]:
-        return function(mu, blocks.y, blocks.x, blocks.variance, blocks.count, blocks.start,
-                        blocks.no_replay, scales)  # fmt: skip
+        return function(mu, blocks.y, blocks.x, blocks.variance, blocks.averaged, blocks.count,
+                        blocks.start, blocks.no_replay, scales)  # fmt: skip
 
     return call
 
@@ -131,17 +139,25 @@ def example(
     rng = np.random.default_rng(seed)
     patterns, width, total = len(counts), max(counts), sum(runs)
     x, variance = np.zeros((patterns, width)), np.zeros((patterns, width))
+    averaged = np.ones((patterns, width))
     for p, n in enumerate(counts):
         x[p, :n] = np.sort(rng.uniform(-2.5, 2.5, n))
         x[p, n:] = x[p, n - 1]
         variance[p, :n] = rng.uniform(0.0, 0.01, n) ** 2
+        averaged[p, :n] = rng.integers(1, 6, n)
     start = np.concatenate([[0], np.cumsum(runs)]).astype(np.int64)
     y = np.zeros((total, width))
     for p, n in enumerate(counts):
         y[start[p] : start[p + 1], :n] = rng.normal(0.0, 0.03, (runs[p], n))
     mu = rng.normal(0.0, 0.01, (total, width))
     blocks = RunBlocks(
-        y, x, variance, np.array(counts, dtype=np.int64), start, np.array(ones, dtype=np.int64)
+        y,
+        x,
+        variance,
+        averaged,
+        np.array(counts, dtype=np.int64),
+        start,
+        np.array(ones, dtype=np.int64),
     )
     return mu, blocks
 
@@ -188,11 +204,11 @@ def test_value_is_the_sequential_one(
 def test_run_effects_are_integrated_out(through_numba: Callable[..., list[Any]]) -> None:
     """Averaging the density over u and v, by the trapezium rule, gives the same number."""
     mu, blocks = example([5], [1], [True], seed=3)
-    ((x, variance, one, residual),) = runs_of(mu, blocks)
+    ((x, variance, averaged, one, residual),) = runs_of(mu, blocks)
     u, v, f = TYPICAL[OFFSET], TYPICAL[SLOPE], TYPICAL[FACTOR]
     rest = TYPICAL.copy()
     rest[[OFFSET, SLOPE]] = 0.0
-    given_effects = multivariate_normal(np.zeros(len(x)), dense(rest, x, variance, one))
+    given_effects = multivariate_normal(np.zeros(len(x)), dense(rest, x, variance, averaged, one))
     # In units of the sd of each; the integrand is Gaussian, for which the rule is exact.
     grid = np.linspace(-9, 9, 181)
     a, b = (g.ravel() for g in np.meshgrid(grid, grid))
@@ -209,7 +225,8 @@ def test_value_is_the_sum_over_runs(through_numba: Callable[..., list[Any]]) -> 
         for r in range(blocks.start[p], blocks.start[p + 1]):
             n = blocks.count[p]
             one = RunBlocks(
-                blocks.y[[r], :n], blocks.x[[p], :n], blocks.variance[[p], :n], blocks.count[[p]],
+                blocks.y[[r], :n], blocks.x[[p], :n], blocks.variance[[p], :n],
+                blocks.averaged[[p], :n], blocks.count[[p]],
                 np.array([0, 1]), blocks.no_replay[[p]],
             )  # fmt: skip
             alone.append(float(through_numba(mu[[r], :n], TYPICAL, one)[0]))
@@ -229,11 +246,11 @@ def test_replicated_runs_are_independent_given_their_curve(
 def test_padding_is_never_read(through_numba: Callable[..., list[Any]]) -> None:
     mu, blocks = RAGGED
     want = through_numba(mu, TYPICAL, blocks)
-    padded = {name: getattr(blocks, name).copy() for name in ("y", "x", "variance")}
+    padded = {name: getattr(blocks, name).copy() for name in ("y", "x", "variance", "averaged")}
     dirty = mu.copy()
     for p, n in enumerate(blocks.count):
         rows = slice(blocks.start[p], blocks.start[p + 1])
-        padded["x"][p, n:] = padded["variance"][p, n:] = np.nan
+        padded["x"][p, n:] = padded["variance"][p, n:] = padded["averaged"][p, n:] = np.nan
         padded["y"][rows, n:] = dirty[rows, n:] = np.nan
     got = through_numba(dirty, TYPICAL, replace(blocks, **padded))
     for g, w in zip(got, want, strict=True):
@@ -246,6 +263,7 @@ def test_a_pattern_without_runs_counts_nothing(through_numba: Callable[..., list
         blocks.y,
         np.vstack([blocks.x, np.zeros_like(blocks.x[:1])]),
         np.vstack([blocks.variance, np.zeros_like(blocks.variance[:1])]),
+        np.vstack([blocks.averaged, np.ones_like(blocks.averaged[:1])]),
         np.append(blocks.count, 3),
         np.append(blocks.start, blocks.start[-1]),
         np.append(blocks.no_replay, 0),
@@ -264,7 +282,8 @@ def test_order_of_runs_and_patterns_does_not_matter(
     runs = np.concatenate([np.arange(blocks.start[p], blocks.start[p + 1])[::-1] for p in patterns])
     sizes = np.diff(blocks.start)[patterns]
     other = RunBlocks(
-        blocks.y[runs], blocks.x[patterns], blocks.variance[patterns], blocks.count[patterns],
+        blocks.y[runs], blocks.x[patterns], blocks.variance[patterns],
+        blocks.averaged[patterns], blocks.count[patterns],
         np.concatenate([[0], np.cumsum(sizes)]), blocks.no_replay[patterns],
     )  # fmt: skip
     want, got = through_numba(mu, TYPICAL, blocks), through_numba(mu[runs], TYPICAL, other)
