@@ -34,10 +34,10 @@ _turning_point, _shift_gain, _two_power, _anchored_power = _CURVES
 _SUPPORTS = ("real", "positive", "unit")
 #: Arrays in the buffer, in this order after the header and the supports.
 _ARRAYS = (
-    "y", "x", "variance", "averaged", "count", "start", "no_replay", "ratio", "weights",
+    "y", "x", "variance", "averaged", "count", "start", "no_replay", "ratio", "group", "groups",
     "components", "variances", "centring", "prior_mean", "noise_mean", "noise_scale",
 )  # fmt: skip
-_HEADER = 10
+_HEADER = 11
 _HALF_LOG_TAU = 0.5 * np.log(2.0 * np.pi)
 
 
@@ -59,10 +59,14 @@ def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
     runs, width = values["y"].shape
     count, factors = values["centring"].shape
     supports = np.array([_SUPPORTS.index(p.support) for p in law.parameters])
+    # Trajectories of one group share their parameters.
+    groups, group = np.unique(values["weights"], axis=0, return_inverse=True)
+    values = {**values, "groups": groups, "group": group}
     body = [np.asarray(values[name], dtype=float).ravel() for name in _ARRAYS]
     header = [
         0.0, LAWS.index(law.name), count, len(values["components"][0]), factors, runs, width,
         len(values["x"]), float(values["reference_ratio"]), float(values["effect_spread"]),
+        len(groups),
     ]  # fmt: skip
     buffer = np.concatenate([header, supports, *body])
     buffer[0] = len(buffer)
@@ -117,7 +121,7 @@ def _density(point, buffer, out):
     law = int(buffer[1])
     count, anchors, factors = int(buffer[2]), int(buffer[3]), int(buffer[4])
     runs, width, patterns = int(buffer[5]), int(buffer[6]), int(buffer[7])
-    reference_ratio, spread = buffer[8], buffer[9]
+    reference_ratio, spread, groups = buffer[8], buffer[9], int(buffer[10])
     o = _HEADER
     support = buffer[o : o + count]
     o += count
@@ -137,8 +141,10 @@ def _density(point, buffer, out):
     o += patterns
     ratio = buffer[o : o + runs]
     o += runs
-    weights = buffer[o : o + runs * anchors].reshape(runs, anchors)
-    o += runs * anchors
+    group = buffer[o : o + runs]
+    o += runs
+    weights = buffer[o : o + groups * anchors].reshape(groups, anchors)
+    o += groups * anchors
     size = (2 + factors) * anchors * anchors
     components = buffer[o : o + size].reshape(2 + factors, anchors, anchors)
     o += size
@@ -155,24 +161,46 @@ def _density(point, buffer, out):
     shift = spread * point[first:second].reshape(count, factors)
     sampled, total = centring.forward(z, shift, variances, centred, components, weights)
     scales, slopes = _scales(noise_mean + noise_scale * point[second:])
-    mu = np.zeros((runs, width))
-    by_theta = np.zeros((runs, width, count))
-    theta = np.zeros((runs, max(count, 8)))
-    inner = np.zeros((runs, count))
+    theta = np.zeros((groups, max(count, 8)))
+    inner = np.zeros((groups, count))
+    for g in range(groups):
+        for i in range(count):
+            theta[g, i], inner[g, i] = _natural(support[i], prior_mean[i] + sampled[i, g])
+    value = 0.0 if scales[3] > 1e-100 else -np.inf
+    d_theta = np.zeros((groups, count))
+    d_scales = np.zeros(6)
+    work = np.zeros((5, width, width))
+    decay, upper, lower, inverse, outer = work[0], work[1], work[2], work[3], work[4]
+    mu = np.zeros(width)
+    by_theta = np.zeros((width, count))
+    alpha = np.zeros(width)
+    residual = np.zeros(width)
     for p in range(patterns):
         n = checkpoints[p]
+        factor = scales[5] ** 2 if no_replay[p] == 1 else 1.0
+        log_det = noise.precision(
+            x[p, :n], variance[p, :n], averaged[p, :n], factor, scales, decay, upper, lower, inverse
+        )
+        outer[:] = 0.0
+        quadratic = 0.0
         for r in range(start[p], start[p + 1]):
-            for i in range(count):
-                theta[r, i], inner[r, i] = _natural(support[i], prior_mean[i] + sampled[i, r])
-            _curve(law, theta[r], x[p, :n], ratio[r], reference_ratio, mu[r], by_theta[r])
-    value, d_mu, d_scales = noise.log_likelihood(
-        mu, y, x, variance, averaged, checkpoints, start, no_replay, scales
-    )
-    d_sampled = np.zeros_like(sampled)
-    for r in range(runs):
-        for k in range(width):
-            for i in range(count):
-                d_sampled[i, r] += d_mu[r, k] * by_theta[r, k, i] * inner[r, i]
+            g = int(group[r])
+            # Runs are sorted: those that differ in nothing but the seed have one curve.
+            if r == start[p] or group[r] != group[r - 1] or ratio[r] != ratio[r - 1]:
+                _curve(law, theta[g], x[p, :n], ratio[r], reference_ratio, mu, by_theta)
+            for k in range(n):
+                residual[k] = y[r, k] - mu[k]
+            quadratic += noise.add_run(inverse, residual[:n], alpha, outer)
+            for k in range(n):
+                for i in range(count):
+                    d_theta[g, i] += alpha[k] * by_theta[k, i]
+        members = start[p + 1] - start[p]
+        value -= 0.5 * quadratic + members * (log_det + n * _HALF_LOG_TAU)
+        noise.add_scales(
+            x[p, :n], averaged[p, :n], members, no_replay[p] == 1, scales, decay, inverse, outer,
+            d_scales,
+        )  # fmt: skip
+    d_sampled = (d_theta * inner).T.copy()
     d_z, d_shift = centring.backward(
         z, shift, variances, centred, components, weights, d_sampled, 1.0
     )
@@ -223,7 +251,7 @@ def compiled() -> tuple[Any, Any]:
     types = numba.types
     pointer = types.CPointer(types.double)
     stamp = kernels.version(
-        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, noise.log_likelihood,
+        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, *noise.HELPERS,
         centring.forward, centring.backward, *centring.HELPERS,
         *(get_law(name).curve for name in LAWS),
     )  # fmt: skip

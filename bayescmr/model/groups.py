@@ -51,11 +51,11 @@ class Groups:
         factor_columns : ndarray of 0/1, shape (factors, terms)
             Which factor a term belongs to; the first two terms are mean and slope.
         """
-        distinct = np.unique(design, axis=0)
+        distinct, group = np.unique(design, axis=0, return_inverse=True)
         _, triangle, order = qr(distinct.T, mode="economic", pivoting=True)
         size = np.abs(np.diag(triangle))
         rows = distinct[np.sort(order[: int(np.sum(size > _DEPENDENT * size[0]))])]
-        weights = np.linalg.lstsq(rows.T, design.T, rcond=None)[0].T
+        weights = np.linalg.lstsq(rows.T, distinct.T, rcond=None)[0].T[group]
         # Anchors themselves, and whatever equals one, exactly.
         weights[np.abs(weights) < _DEPENDENT] = 0.0
         owners = np.vstack([np.eye(2, design.shape[1]), factor_columns])

@@ -16,6 +16,7 @@ from pytensor.link.numba.dispatch.basic import (
 
 from bayescmr.model.centring import HELPERS, backward, forward
 from bayescmr.model.kernels import version
+from bayescmr.model.noise import HELPERS as NOISE_HELPERS
 from bayescmr.model.noise import log_likelihood
 
 # PyTensor keeps compiled kernels on disk under the version number: one of another text is stale.
@@ -67,7 +68,7 @@ def _funcify_likelihood(op: RunLikelihood, **kwargs: Any) -> Any:
         )
         return np.asarray(total), d_mu, d_scales
 
-    return run_likelihood, version(log_likelihood)
+    return run_likelihood, version(log_likelihood, *NOISE_HELPERS)
 
 
 def run_log_likelihood(mu: Any, scales: Any, blocks: Any) -> Any:
