@@ -18,6 +18,7 @@ from bayescmr.laws.powers import power
 #: of 200 evenly spaced checkpoints, whose geometric mean (our reference) lies 75 times higher.
 FIRST = 1.0 / 75.0
 _LOG_FIRST = float(np.log(FIRST))
+_LOG_TWO = float(np.log(2.0))
 
 
 def _curve_of(replay: bool) -> Callable[..., None]:
@@ -27,41 +28,48 @@ def _curve_of(replay: bool) -> Callable[..., None]:
         level, a, w, beta, h, gamma, eps = theta
         own = 1.0 - ratio if replay else ratio
         reference = 1.0 - reference_ratio if replay else reference_ratio
-        # How the share acts: G, and its derivatives.
-        z = np.log((own + eps) / (reference + eps))
-        z_by_eps = 1.0 / (own + eps) - 1.0 / (reference + eps)
-        stretch = (reference + eps) / reference
-        falling = np.exp(-gamma * z)
-        bent = np.expm1(-gamma * z) / gamma
-        share = stretch * bent
-        share_by_gamma = -stretch * (z * falling + bent) / gamma
-        share_by_eps = bent / reference - stretch * falling * z_by_eps
-        # The fall per e-fold of tokens, and the derivatives of its logarithm.
+
+        def bend(share):  # type: ignore[no-untyped-def]
+            """Return g, and its derivatives by gamma and eps."""
+            z = np.log((share + eps) / (reference + eps))
+            rest = np.exp(-gamma * z)
+            g = np.expm1(-gamma * z) / gamma
+            by_eps = -rest * (1.0 / (share + eps) - 1.0 / (reference + eps))
+            return g, -(z * rest + g) / gamma, by_eps
+
         eta = 1.0 + h
-        log_part = np.log((reference + eps) / (1.0 + eps))
-        part = np.exp((gamma + 1.0) * log_part)
-        steep = np.exp(-h * np.log(reference) - beta * _LOG_FIRST)
-        room = steep - part
-        fall = w * a * beta * part / (eta * room)
-        by_beta = 1.0 / beta + steep * _LOG_FIRST / room
-        by_h = -1.0 / eta + steep * np.log(reference) / room
-        by_gamma = log_part * steep / room
-        by_eps = (gamma + 1.0) * (1.0 / (reference + eps) - 1.0 / (1.0 + eps)) * steep / room
-        pull = a + fall * eta / beta
-        # At a share of 0 the tokens do nothing, as in ``power``.
+        log_edge = np.log((reference + eps) / (1.0 + eps))
+        log_c = (gamma + 1.0) * log_edge + eta * np.log(reference) + beta * _LOG_FIRST
+        c = w * np.exp(log_c) / (eta * (reference + eps))
+        c_by_h = c * (np.log(reference) - 1.0 / eta)
+        c_by_eps = c * (gamma / (reference + eps) - (gamma + 1.0) / (1.0 + eps))
+        # F at half the reference share, which sets the scale.
+        g, g_by_gamma, g_by_eps = bend(0.5 * reference)
+        left = np.exp(-eta * _LOG_TWO)
+        whole = g + c * (left - 1.0)
+        by_w = c * (left - 1.0) / w
+        by_beta = c * _LOG_FIRST * (left - 1.0)
+        by_h = c_by_h * (left - 1.0) - c * _LOG_TWO * left
+        by_gamma = g_by_gamma + c * log_edge * (left - 1.0)
+        by_eps = g_by_eps + c_by_eps * (left - 1.0)
+        g, g_by_gamma, g_by_eps = bend(own)
+        # At a share of 0 tokens do nothing, as in ``power``.
         log_own = np.log(own / reference) if own > 0.0 else 0.0
+        scale = a / whole
         for k in range(len(x)):
             late = max(x[k], _LOG_FIRST)
             left = np.exp(eta * log_own - beta * late) if own > 0.0 else 0.0
-            both = (left - 1.0 + eta * share) / beta
-            change[k] = level + a * share + fall * both
+            part = (g + c * (left - 1.0)) / whole
+            change[k] = level + a * part
             gradient[k, 0] = 1.0
-            gradient[k, 1] = share + fall * both / a
-            gradient[k, 2] = fall * both / w
-            gradient[k, 3] = fall * (both * (by_beta - 1.0 / beta) - late * left / beta)
-            gradient[k, 4] = fall * (both * by_h + (log_own * left + share) / beta)
-            gradient[k, 5] = pull * share_by_gamma + fall * both * by_gamma
-            gradient[k, 6] = pull * share_by_eps + fall * both * by_eps
+            gradient[k, 1] = part
+            gradient[k, 2] = scale * (c * (left - 1.0) / w - part * by_w)
+            slope = c * (_LOG_FIRST * (left - 1.0) - late * left)
+            gradient[k, 3] = scale * (slope - part * by_beta)
+            gradient[k, 4] = scale * (c_by_h * (left - 1.0) + c * log_own * left - part * by_h)
+            slope = g_by_gamma + c * log_edge * (left - 1.0)
+            gradient[k, 5] = scale * (slope - part * by_gamma)
+            gradient[k, 6] = scale * (g_by_eps + c_by_eps * (left - 1.0) - part * by_eps)
 
     return curve
 
@@ -75,11 +83,15 @@ class _Dcpt(Law):
     one offset; here it is the level at the reference point. Sizes differ by the
     hierarchy, not by A/N^alpha.
 
+    The amplitude is a difference of two losses, not the slope at the reference:
+    a large gamma puts all of the fall at small shares, and the slope at the
+    reference is then small while what runs see is not.
+
     The paper's constraints, eta > 1 and C > C0, make the loss fall in its own
-    share for all D >= D_min. The second bounds B, and so the fall per e-fold of
-    tokens, given how the loss falls in its share; ``w`` says how near the bound
-    B is. The bound is low: with usual exponents an e-fold of tokens may matter
-    a few hundredths of what an e-fold of the own share does.
+    share for all D >= D_min. The second bounds the effect of tokens, given how
+    the loss falls in its share; w says how near that bound it is. The bound is
+    low: with usual exponents an e-fold of tokens may matter a few hundredths of
+    what an e-fold of the own share does.
 
     B / D^beta has no limit as D -> 0 and no link to the loss before CPT. Tokens
     below D_min count as D_min, below which the paper says nothing. Nor can a
@@ -87,22 +99,19 @@ class _Dcpt(Law):
     """
 
     equation = (
-        "change(T, r) = level + a G(r) + b [(r / r_ref)^eta t^-beta - 1 + eta G(r)] / beta\n"
-        "G(r)         = (r_ref + eps) / r_ref [((r + eps) / (r_ref + eps))^-gamma - 1] / gamma\n"
-        "b            = w a beta p / (eta (r_ref^(1 - eta) 75^beta - p))\n"
-        "p            = ((r_ref + eps) / (1 + eps))^(gamma + 1),  eta = 1 + h\n"
-        "t            = max(T / T_ref, 1/75);  r is the share of the corpus whose loss this is\n"
-        "that is E + B r^eta / T^beta + C / (r + eps)^gamma with eta > 1 and C > C0"
+        "change(T, r) = level + a F(r, t) / F(r_ref / 2, 1)\n"
+        "F(r, t)      = [((r + eps) / (r_ref + eps))^-gamma - 1] / gamma"
+        " + c [(r / r_ref)^eta t^-beta - 1]\n"
+        "c            = w ((r_ref + eps) / (1 + eps))^(gamma + 1) r_ref^eta 75^-beta"
+        " / (eta (r_ref + eps))\n"
+        "t            = max(T / T_ref, 1/75),  eta = 1 + h;  OWN\n"
+        "that is E + B r^eta / T^beta + C / (r + eps)^gamma with w = C0 / C < 1"
     )
     citation = "Que et al. 2024, arXiv 2406.01375, L3 with its constraints, in an identified form"
     parameters = (
         Parameter("level", "level", "nats/token", "real", "change of the loss at T_ref and R_ref"),
-        Parameter(
-            "a", "a", "nats/token", "positive", "fall per e-fold of the own share, at (T_ref, R_ref)"
-        ),
-        Parameter(
-            "w", "w", "1", "unit", "fall per e-fold of tokens there, b, over the bound that C > C0 sets"
-        ),
+        Parameter("a", "a", "nats/token", "positive", "rise as the own share is halved from there"),
+        Parameter("w", "C0/C", "1", "unit", "effect of tokens over its bound"),
         Parameter("beta", "beta", "1", "positive", "exponent of tokens"),
         Parameter("h", "eta - 1", "1", "positive", "tokens help as the own share to the 1 + h"),
         Parameter("gamma", "gamma", "1", "positive", "exponent of the own share"),
@@ -116,49 +125,36 @@ class _Dcpt(Law):
 
     def _parts(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any
-    ) -> tuple[Array, Array, Array]:
-        """Return G(r), b and (r/r_ref)^eta t^-beta."""
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return a / F(r_ref / 2, 1), the first term of F, c and (r/r_ref)^eta t^-beta."""
         gamma, eps, beta, eta = theta["gamma"], theta["eps"], theta["beta"], 1.0 + theta["h"]
         own, reference = self._own(ratio), self._own(ref.ratio)
-        bent = xp.expm1(-gamma * xp.log((own + eps) / (reference + eps))) / gamma
-        part = xp.exp((gamma + 1.0) * xp.log((reference + eps) / (1.0 + eps)))
-        steep = xp.exp(-theta["h"] * xp.log(reference) - beta * _LOG_FIRST)
-        fall = theta["w"] * theta["a"] * beta * part / (eta * (steep - part))
+        edge = (gamma + 1.0) * xp.log((reference + eps) / (1.0 + eps))
+        tokens_at_edge = xp.exp(edge + eta * np.log(reference) + beta * _LOG_FIRST)
+        c = theta["w"] * tokens_at_edge / (eta * (reference + eps))
+
+        def bend(share: Array) -> Array:
+            return xp.expm1(-gamma * xp.log((share + eps) / (reference + eps))) / gamma
+
+        whole = bend(0.5 * reference) + c * xp.expm1(-eta * _LOG_TWO)
         late = xp.log(xp.maximum(tokens / ref.tokens, FIRST))
         left = power(own / reference, eta, xp) * xp.exp(-beta * late)
-        return (reference + eps) / reference * bent, fall, left
+        return theta["a"] / whole, bend(own), c, left
 
     @override
     def change(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
-        return self._change(theta, *self._parts(theta, tokens, ratio, ref, xp))
+        scale, share, c, left = self._parts(theta, tokens, ratio, ref, xp)
+        return theta["level"] + scale * (share + c * (left - 1.0))
 
     @override
     def slope(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
     ) -> Array:
-        _, fall, left = self._parts(theta, tokens, ratio, ref, xp)
-        return self._slope(fall, left, tokens, ref, xp)
-
-    @override
-    def change_and_slope(
-        self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any = np
-    ) -> tuple[Array, Array]:
-        share, fall, left = self._parts(theta, tokens, ratio, ref, xp)
-        return (
-            self._change(theta, share, fall, left),
-            self._slope(fall, left, tokens, ref, xp),
-        )
-
-    @staticmethod
-    def _change(theta: Mapping[str, Array], share: Array, fall: Array, left: Array) -> Array:
-        by_tokens = fall * (left - 1.0 + (1.0 + theta["h"]) * share) / theta["beta"]
-        return theta["level"] + theta["a"] * share + by_tokens
-
-    @staticmethod
-    def _slope(fall: Array, left: Array, tokens: Array, ref: Reference, xp: Any) -> Array:
-        return xp.where(tokens > FIRST * ref.tokens, -fall * left, 0.0)
+        scale, _, c, left = self._parts(theta, tokens, ratio, ref, xp)
+        fall = scale * c * theta["beta"] * left
+        return xp.where(tokens > FIRST * ref.tokens, -fall, 0.0)
 
 
 class DcptGeneral(_Dcpt):
@@ -167,7 +163,7 @@ class DcptGeneral(_Dcpt):
     name = "dcpt_general"
     role = "general"
     title = "D-CPT law of the general loss"
-    equation = _Dcpt.equation.replace("is the share of the corpus whose loss this is", "= 1 - R")
+    equation = _Dcpt.equation.replace("OWN", "r = 1 - R, r_ref = 1 - R_ref")
     curve = staticmethod(_curve_of(replay=True))
     #: By construction.
     monotone_in_ratio: ClassVar[bool] = True
@@ -184,7 +180,7 @@ class DcptDomain(_Dcpt):
     name = "dcpt_domain"
     role = "domain"
     title = "D-CPT law of the domain loss"
-    equation = _Dcpt.equation.replace("is the share of the corpus whose loss this is", "= R")
+    equation = _Dcpt.equation.replace("OWN", "r = R, r_ref = R_ref")
     curve = staticmethod(_curve_of(replay=False))
     anchored: ClassVar[bool] = False
 
