@@ -21,8 +21,9 @@ _LOG_FIRST = float(np.log(FIRST))
 _LOG_TWO = float(np.log(2.0))
 
 
-def _curve_of(replay: bool) -> Callable[..., None]:
+def _curve_of(replay: bool, held_from: float) -> Callable[..., None]:
     """Return ``Law.curve`` for a loss whose own share is that of replay, or of the domain."""
+    log_held = float(np.log(held_from))
 
     def curve(theta, x, ratio, reference_ratio, change, gradient):  # type: ignore[no-untyped-def]  # numba
         level, a, w, beta, h, gamma, eps = theta
@@ -39,7 +40,7 @@ def _curve_of(replay: bool) -> Callable[..., None]:
 
         eta = 1.0 + h
         log_edge = np.log((reference + eps) / (1.0 + eps))
-        log_c = (gamma + 1.0) * log_edge + eta * np.log(reference) + beta * _LOG_FIRST
+        log_c = (gamma + 1.0) * log_edge + eta * np.log(reference) + beta * log_held
         c = w * np.exp(log_c) / (eta * (reference + eps))
         c_by_h = c * (np.log(reference) - 1.0 / eta)
         c_by_eps = c * (gamma / (reference + eps) - (gamma + 1.0) / (1.0 + eps))
@@ -48,7 +49,7 @@ def _curve_of(replay: bool) -> Callable[..., None]:
         left = np.exp(-eta * _LOG_TWO)
         whole = g + c * (left - 1.0)
         by_w = c * (left - 1.0) / w
-        by_beta = c * _LOG_FIRST * (left - 1.0)
+        by_beta = c * log_held * (left - 1.0)
         by_h = c_by_h * (left - 1.0) - c * _LOG_TWO * left
         by_gamma = g_by_gamma + c * log_edge * (left - 1.0)
         by_eps = g_by_eps + c_by_eps * (left - 1.0)
@@ -64,7 +65,7 @@ def _curve_of(replay: bool) -> Callable[..., None]:
             gradient[k, 0] = 1.0
             gradient[k, 1] = part
             gradient[k, 2] = scale * (c * (left - 1.0) / w - part * by_w)
-            slope = c * (_LOG_FIRST * (left - 1.0) - late * left)
+            slope = c * (log_held * (left - 1.0) - late * left)
             gradient[k, 3] = scale * (slope - part * by_beta)
             gradient[k, 4] = scale * (c_by_h * (left - 1.0) + c * log_own * left - part * by_h)
             slope = g_by_gamma + c * log_edge * (left - 1.0)
@@ -88,26 +89,32 @@ class _Dcpt(Law):
     reference is then small while what runs see is not.
 
     The paper's constraints, eta > 1 and C > C0, make the loss fall in its own
-    share for all D >= D_min. The second bounds the effect of tokens, given how
-    the loss falls in its share; w says how near that bound it is. The bound is
-    low: with usual exponents an e-fold of tokens may matter a few hundredths of
-    what an e-fold of the own share does.
+    share for all D >= D_min, here ``held_from``. The second bounds the effect of
+    tokens, given how the loss falls in its share; w says how near that bound it
+    is. The smaller D_min, the lower the bound: with the paper's, and usual
+    exponents, an e-fold of tokens may matter a few hundredths of what an e-fold
+    of the own share does. And no interior optimum is left for D domain tokens
+    used once: with T = D / r the loss rises in r at r = 1 only if
+    (D / D_min)^beta < 1 + beta / eta, so D < e D_min whatever beta and eta > 1.
 
     B / D^beta has no limit as D -> 0 and no link to the loss before CPT. Tokens
-    below D_min count as D_min, below which the paper says nothing. Nor can a
-    loss rise and then fall: the law has no turning point.
+    below the paper's first checkpoint, :data:`FIRST`, count as that many: the
+    paper says nothing of fewer. Nor can a loss rise and then fall: the law has
+    no turning point.
     """
 
     equation = (
         "change(T, r) = level + a F(r, t) / F(r_ref / 2, 1)\n"
         "F(r, t)      = [((r + eps) / (r_ref + eps))^-gamma - 1] / gamma"
         " + c [(r / r_ref)^eta t^-beta - 1]\n"
-        "c            = w ((r_ref + eps) / (1 + eps))^(gamma + 1) r_ref^eta 75^-beta"
-        " / (eta (r_ref + eps))\n"
+        "c            = w ((r_ref + eps) / (1 + eps))^(gamma + 1) r_ref^eta HELD"
+        "/ (eta (r_ref + eps))\n"
         "t            = max(T / T_ref, 1/75),  eta = 1 + h;  OWN\n"
         "that is E + B r^eta / T^beta + C / (r + eps)^gamma with w = C0 / C < 1"
     )
     citation = "Que et al. 2024, arXiv 2406.01375, L3 with its constraints, in an identified form"
+    #: D_min of the constraint, in units of T_ref.
+    held_from: ClassVar[float]
     parameters = (
         Parameter("level", "level", "nats/token", "real", "change of the loss at T_ref and R_ref"),
         Parameter("a", "a", "nats/token", "positive", "rise as the own share is halved from there"),
@@ -130,7 +137,7 @@ class _Dcpt(Law):
         gamma, eps, beta, eta = theta["gamma"], theta["eps"], theta["beta"], 1.0 + theta["h"]
         own, reference = self._own(ratio), self._own(ref.ratio)
         edge = (gamma + 1.0) * xp.log((reference + eps) / (1.0 + eps))
-        tokens_at_edge = xp.exp(edge + eta * np.log(reference) + beta * _LOG_FIRST)
+        tokens_at_edge = xp.exp(edge + eta * np.log(reference) + beta * np.log(self.held_from))
         c = theta["w"] * tokens_at_edge / (eta * (reference + eps))
 
         def bend(share: Array) -> Array:
@@ -162,10 +169,14 @@ class DcptGeneral(_Dcpt):
 
     name = "dcpt_general"
     role = "general"
+    #: The paper's D_min: no tokens count as fewer, so the loss falls in its share at any T.
+    held_from: ClassVar[float] = FIRST
     title = "D-CPT law of the general loss"
-    equation = _Dcpt.equation.replace("OWN", "r = 1 - R, r_ref = 1 - R_ref")
-    curve = staticmethod(_curve_of(replay=True))
-    #: By construction.
+    equation = _Dcpt.equation.replace(
+        "OWN", "r = 1 - R, r_ref = 1 - R_ref"
+    ).replace("HELD", "75^-beta ")
+    curve = staticmethod(_curve_of(True, held_from))
+    #: By construction, see ``held_from``.
     monotone_in_ratio: ClassVar[bool] = True
 
     @override
@@ -179,9 +190,12 @@ class DcptDomain(_Dcpt):
 
     name = "dcpt_domain"
     role = "domain"
+    #: The weakest that leaves ``a`` positive. With the paper's D_min the best ratio for D domain
+    #: tokens would be 1 for all D > e D_min = 0.36e9, the published 0.732 at 5e9 notwithstanding.
+    held_from: ClassVar[float] = 1.0
     title = "D-CPT law of the domain loss"
-    equation = _Dcpt.equation.replace("OWN", "r = R, r_ref = R_ref")
-    curve = staticmethod(_curve_of(replay=False))
+    equation = _Dcpt.equation.replace("OWN", "r = R, r_ref = R_ref").replace("HELD", "")
+    curve = staticmethod(_curve_of(False, held_from))
     anchored: ClassVar[bool] = False
 
     @override

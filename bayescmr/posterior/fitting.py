@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
+import pandas as pd
+
 from bayescmr.errors import ModelError, RunTableError
+from bayescmr.laws import Reference
 from bayescmr.model.settings import Attempt, Sampler, Settings, Timing
-from bayescmr.model.spec import ModelSpec, Role, load_model
+from bayescmr.model.spec import BlockSpec, ModelSpec, Role, load_model
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
 from bayescmr.runs import RunTable
@@ -70,8 +73,7 @@ def fit(
             " RunTable.from_frame(frame)"
         )
     # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
-    from bayescmr.model.data import block_data, hierarchy_of, reference_of
-    from bayescmr.model.engine import sample_block
+    from bayescmr.model.data import reference_of
 
     settings = Settings(
         seed=seed,
@@ -93,25 +95,8 @@ def fit(
     attempts: dict[Role, tuple[Attempt, ...]] = {}
     for role, block in spec.blocks.items():
         rows = runs.select(role)
-        if rows.empty:
-            continue
-        started = time.perf_counter()
-        hierarchy = hierarchy_of(rows, block.size_length, reference)
-        data = block_data(rows, hierarchy)
-        timing.build += time.perf_counter() - started
-        sampled = sample_block(block, hierarchy, data, settings, timing)
-        started = time.perf_counter()
-        attempts[role] = sampled.attempts
-        blocks[role] = BlockPosterior(
-            spec=block,
-            hierarchy=hierarchy,
-            coef=sampled.posterior["coef"].to_numpy(),
-            ln_effect_sd=sampled.posterior["ln_effect_sd"].to_numpy(),
-            noise=sampled.posterior["noise"].to_numpy(),
-            statistics=sampled.statistics,
-            seed=seed,
-        )
-        timing.post_process += time.perf_counter() - started
+        if not rows.empty:
+            blocks[role], attempts[role] = fit_block(block, rows, reference, settings, timing)
     started = time.perf_counter()
     record = asdict(settings) | {
         "attempts": {role: [asdict(a) for a in made] for role, made in attempts.items()}
@@ -122,3 +107,48 @@ def fit(
     _ = posterior.verdict
     timing.post_process += time.perf_counter() - started
     return posterior
+
+
+def fit_block(
+    block: BlockSpec, rows: pd.DataFrame, reference: Reference, settings: Settings, timing: Timing
+) -> tuple[BlockPosterior, tuple[Attempt, ...]]:
+    """Sample the posterior of one loss.
+
+    Parameters
+    ----------
+    block : BlockSpec
+        Model of the loss.
+    rows : DataFrame
+        Its rows in canonical form: run, eval_set, size, domain, ratio, tokens, change, se.
+    reference : Reference
+        Where covariates are centred.
+    settings : Settings
+        Of the sampler.
+    timing : Timing
+        Grows by the seconds of each stage.
+
+    Returns
+    -------
+    BlockPosterior, tuple of Attempt
+        Draws, and how often the sampler was run.
+    """
+    from bayescmr.model.data import block_data, hierarchy_of
+    from bayescmr.model.engine import sample_block
+
+    started = time.perf_counter()
+    hierarchy = hierarchy_of(rows, block.size_length, reference)
+    data = block_data(rows, hierarchy)
+    timing.build += time.perf_counter() - started
+    sampled = sample_block(block, hierarchy, data, settings, timing)
+    started = time.perf_counter()
+    posterior = BlockPosterior(
+        spec=block,
+        hierarchy=hierarchy,
+        coef=sampled.posterior["coef"].to_numpy(),
+        ln_effect_sd=sampled.posterior["ln_effect_sd"].to_numpy(),
+        noise=sampled.posterior["noise"].to_numpy(),
+        statistics=sampled.statistics,
+        seed=settings.seed,
+    )
+    timing.post_process += time.perf_counter() - started
+    return posterior, sampled.attempts
