@@ -172,9 +172,9 @@ class DcptGeneral(_Dcpt):
     #: The paper's D_min: no tokens count as fewer, so the loss falls in its share at any T.
     held_from: ClassVar[float] = FIRST
     title = "D-CPT law of the general loss"
-    equation = _Dcpt.equation.replace(
-        "OWN", "r = 1 - R, r_ref = 1 - R_ref"
-    ).replace("HELD", "75^-beta ")
+    equation = _Dcpt.equation.replace("OWN", "r = 1 - R, r_ref = 1 - R_ref").replace(
+        "HELD", "75^-beta "
+    )
     curve = staticmethod(_curve_of(True, held_from))
     #: By construction, see ``held_from``.
     monotone_in_ratio: ClassVar[bool] = True

@@ -63,8 +63,11 @@ def test_shipped_model_is_complete(name: str) -> None:
     assert model.name == name
     assert model.title and model.description
     assert set(model.blocks) == {"general", "domain"}
-    assert model.blocks["general"].law.name == name
-    assert model.blocks["domain"].law.name == "anchored_power"
+    laws = {role: block.law.name for role, block in model.blocks.items()}
+    if name == "dcpt":
+        assert laws == {"general": "dcpt_general", "domain": "dcpt_domain"}
+    else:
+        assert laws == {"general": name, "domain": "anchored_power"}
     for role, block in model.blocks.items():
         assert block.role == block.law.role == role
         assert [p.name for p in block.parameters] == [p.name for p in block.law.parameters]
@@ -171,7 +174,9 @@ def test_parameters_may_stand_in_any_order() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(ModelError, match=r"'turningpoint', expected one of shift_gain, turning_"):
+    with pytest.raises(
+        ModelError, match=r"'turningpoint', expected one of dcpt, shift_gain, turning_"
+    ):
         load_model("turningpoint")
 
 
