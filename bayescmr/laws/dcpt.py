@@ -14,8 +14,8 @@ import numpy as np
 from bayescmr.laws.base import Array, Law, Parameter, Reference
 from bayescmr.laws.powers import power
 
-#: Where the law begins, in units of the reference tokens. The paper's D_min of 0.1311e9 is the first
-#: of 200 evenly spaced checkpoints, whose geometric mean (our reference) lies 75 times higher.
+#: Where the law begins, in units of the reference tokens. The D_min of the paper, 0.1311e9, is the
+#: first of 200 evenly spaced checkpoints, whose geometric mean (our reference) is 75 times that.
 FIRST = 1.0 / 75.0
 _LOG_FIRST = float(np.log(FIRST))
 _LOG_TWO = float(np.log(2.0))
@@ -45,7 +45,7 @@ def _curve_of(replay: bool, held_from: float) -> Callable[..., None]:
         c_by_h = c * (np.log(reference) - 1.0 / eta)
         c_by_eps = c * (gamma / (reference + eps) - (gamma + 1.0) / (1.0 + eps))
         # F at half the reference share, which sets the scale.
-        g, g_by_gamma, g_by_eps = bend(0.5 * reference)
+        g, g_by_gamma, g_by_eps = bend(0.5 * reference)  # type: ignore[no-untyped-call]
         left = np.exp(-eta * _LOG_TWO)
         whole = g + c * (left - 1.0)
         by_w = c * (left - 1.0) / w
@@ -53,7 +53,7 @@ def _curve_of(replay: bool, held_from: float) -> Callable[..., None]:
         by_h = c_by_h * (left - 1.0) - c * _LOG_TWO * left
         by_gamma = g_by_gamma + c * log_edge * (left - 1.0)
         by_eps = g_by_eps + c_by_eps * (left - 1.0)
-        g, g_by_gamma, g_by_eps = bend(own)
+        g, g_by_gamma, g_by_eps = bend(own)  # type: ignore[no-untyped-call]
         # At a share of 0 tokens do nothing, as in ``power``.
         log_own = np.log(own / reference) if own > 0.0 else 0.0
         scale = a / whole

@@ -32,8 +32,14 @@ Prepare = Callable[..., Any]
 
 #: Interpreted: nothing of this size is worth compiling.
 PYTHON = Mode(linker="py", optimizer="fast_compile")
-ROLES = {"turning_point": "general", "shift_gain": "general", "two_power": "general",
-         "dcpt_general": "general", "anchored_power": "domain", "dcpt_domain": "domain"}  # fmt: skip
+ROLES = {
+    "turning_point": "general",
+    "shift_gain": "general",
+    "two_power": "general",
+    "dcpt_general": "general",
+    "anchored_power": "domain",
+    "dcpt_domain": "domain",
+}
 #: A model that has the law, where it has another name.
 MODELS = {"anchored_power": "turning_point", "dcpt_general": "dcpt", "dcpt_domain": "dcpt"}
 
