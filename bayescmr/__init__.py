@@ -11,18 +11,20 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayescmr.cmr import CMR, Target
+    from bayescmr.cmr import CMR, BestRatio, Target, best_ratio
     from bayescmr.errors import BayesCMRError
     from bayescmr.model.spec import load_model, model_names
     from bayescmr.posterior import Posterior, fit, load, prior_predictive, simulate_runs
     from bayescmr.runs import RunTable, read_runs
 
 _HOME = {
+    "BestRatio": "bayescmr.cmr",
     "BayesCMRError": "bayescmr.errors",
     "CMR": "bayescmr.cmr",
     "Posterior": "bayescmr.posterior",
     "RunTable": "bayescmr.runs",
     "Target": "bayescmr.cmr",
+    "best_ratio": "bayescmr.cmr",
     "fit": "bayescmr.posterior",
     "load": "bayescmr.posterior",
     "load_model": "bayescmr.model.spec",
@@ -40,9 +42,11 @@ except PackageNotFoundError:  # a checkout that was never installed
 __all__ = [
     "CMR",
     "BayesCMRError",
+    "BestRatio",
     "Posterior",
     "RunTable",
     "Target",
+    "best_ratio",
     "fit",
     "load",
     "load_model",

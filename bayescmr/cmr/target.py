@@ -54,15 +54,7 @@ class Target:
 
     def __post_init__(self) -> None:
         for name in ("size", "tokens"):
-            value = getattr(self, name)
-            if not is_number(value) or not value > 0:
-                raise TargetError(f"{name}: got {value!r}, expected a count > 0, for example 3.1e9")
-            if value < 1e3:
-                raise TargetError(
-                    f"{name}: got {value!r}, which looks like billions: write {value:g}e9"
-                )
-            if value > _MAX_COUNT:
-                raise TargetError(f"{name}: got {value!r}, expected at most {_MAX_COUNT:g}")
+            check_count(name, getattr(self, name))
         domain: object = self.domain
         if not (isinstance(domain, str) and domain.strip() and _is_unicode(domain)):
             raise TargetError(f"domain: got {self.domain!r}, expected a name")
@@ -127,6 +119,16 @@ class Target:
         if not isinstance(self.tolerance, Mapping):
             return eval_sets
         return tuple(s for s in eval_sets if s in self.tolerance)
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise TargetError unless ``value`` is a plausible count of parameters or tokens."""
+    if not is_number(value) or not value > 0:
+        raise TargetError(f"{name}: got {value!r}, expected a count > 0, for example 3.1e9")
+    if value < 1e3:
+        raise TargetError(f"{name}: got {value!r}, which looks like billions: write {value:g}e9")
+    if value > _MAX_COUNT:
+        raise TargetError(f"{name}: got {value!r}, expected at most {_MAX_COUNT:g}")
 
 
 def _is_unicode(text: str) -> bool:

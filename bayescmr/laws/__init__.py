@@ -5,12 +5,21 @@ from __future__ import annotations
 from bayescmr.errors import ModelError
 from bayescmr.laws.anchored_power import AnchoredPower
 from bayescmr.laws.base import Law, Parameter, Reference
+from bayescmr.laws.dcpt import DcptDomain, DcptGeneral
 from bayescmr.laws.shift_gain import ShiftGain
 from bayescmr.laws.turning_point import TurningPoint
 from bayescmr.laws.two_power import TwoPower
 
 _LAWS: dict[str, Law] = {
-    law.name: law for law in (TurningPoint(), ShiftGain(), TwoPower(), AnchoredPower())
+    law.name: law
+    for law in (
+        TurningPoint(),
+        ShiftGain(),
+        TwoPower(),
+        DcptGeneral(),
+        AnchoredPower(),
+        DcptDomain(),
+    )
 }
 
 

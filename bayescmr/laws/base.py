@@ -83,6 +83,9 @@ class Law(ABC):
     parameters: ClassVar[tuple[Parameter, ...]]
     #: True if the change never falls as ratio grows, for all parameter values.
     monotone_in_ratio: ClassVar[bool] = False
+    #: False if a domain law knows nothing of the loss before CPT; others start at no change and
+    #: never rise, for all parameter values.
+    anchored: ClassVar[bool] = True
     #: Optional, for speed: ``curve(theta, x, ratio, reference_ratio, change, gradient)`` writes
     #: :meth:`change` of one run at x = ln(tokens / reference tokens), shape (n,), and its
     #: derivatives with respect to the natural parameters, shape (n, parameters), in scalar code

@@ -25,12 +25,14 @@ from bayescmr.model.spec import FACTORS, NOISE
 Float = npt.NDArray[np.float64]
 
 #: Laws that the compiled function knows, by their position.
-LAWS = ("turning_point", "shift_gain", "two_power", "anchored_power")
+LAWS = (
+    "turning_point", "shift_gain", "two_power", "anchored_power", "dcpt_general", "dcpt_domain",
+)  # fmt: skip
 #: Far from the mode a scale or an exponent may be 0 to rounding: the density is then not finite,
 #: which the sampler understands; an exception inside a C function it does not.
 _njit = numba.njit(error_model="numpy")
 _CURVES: list[Any] = [_njit(get_law(name).curve) for name in LAWS]
-_turning_point, _shift_gain, _two_power, _anchored_power = _CURVES
+_turning_point, _shift_gain, _two_power, _anchored_power, _dcpt_general, _dcpt_domain = _CURVES
 _SUPPORTS = ("real", "positive", "unit")
 #: Arrays in the buffer, in this order after the header and the supports.
 _ARRAYS = (
@@ -111,8 +113,12 @@ def _curve(law, theta, x, ratio, reference_ratio, change, gradient):
         _shift_gain(theta[:6], x, ratio, reference_ratio, change, gradient)
     elif law == 2:
         _two_power(theta[:7], x, ratio, reference_ratio, change, gradient)
-    else:
+    elif law == 3:
         _anchored_power(theta[:4], x, ratio, reference_ratio, change, gradient)
+    elif law == 4:
+        _dcpt_general(theta[:7], x, ratio, reference_ratio, change, gradient)
+    else:
+        _dcpt_domain(theta[:7], x, ratio, reference_ratio, change, gradient)
 
 
 @_njit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,17 @@ def version(*functions: Any) -> int:
     """
     texts = []
     for function in functions:
-        code = function.__code__
-        texts.append((code.co_code.hex(), code.co_consts, code.co_names, code.co_varnames))
+        # Numbers that a function encloses are compiled into it; two laws may share all else.
+        enclosed = [cell.cell_contents for cell in function.__closure__ or ()]
+        numbers = [value for value in enclosed if isinstance(value, int | float)]
+        texts.append((_text(function.__code__), numbers))
     return int(hashlib.sha256(repr(texts).encode()).hexdigest()[:12], 16)
+
+
+def _text(code: CodeType) -> tuple[Any, ...]:
+    """Return what a function does; the repr of a code within would be its place in memory."""
+    consts = [_text(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_code.hex(), consts, code.co_names, code.co_varnames
 
 
 @register_jitable

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from bayescmr.errors import ModelError, RunTableError
+from bayescmr.laws import Reference
 from bayescmr.model.settings import Sampler, Settings, Timing
 from bayescmr.model.spec import BlockSpec, ModelSpec, Role, load_model
 from bayescmr.model.thinning import thinning_notes
@@ -14,10 +16,6 @@ from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
 from bayescmr.posterior.remedy import Attempt, remedied
 from bayescmr.runs import RunTable
-
-if TYPE_CHECKING:
-    from bayescmr.model.data import BlockData
-    from bayescmr.model.hierarchy import Hierarchy
 
 
 def fit(
@@ -81,9 +79,8 @@ def fit(
             f"runs: got a {type(runs).__name__}, expected a RunTable; use read_runs(path) or"
             " RunTable.from_frame(frame)"
         )
-    # Loading the arrays' side of the sampler takes a second; whoever only reads a posterior is
-    # spared it.
-    from bayescmr.model.data import block_data, hierarchy_of, reference_of
+    # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
+    from bayescmr.model.data import reference_of
 
     settings = Settings(
         seed=seed,
@@ -106,13 +103,8 @@ def fit(
     attempts: dict[Role, list[Attempt]] = {}
     for role, block in spec.blocks.items():
         rows = runs.select(role)
-        if rows.empty:
-            continue
-        started = time.perf_counter()
-        hierarchy = hierarchy_of(rows, block.size_length, reference)
-        data = block_data(rows, hierarchy, max_checkpoints)
-        timing.build += time.perf_counter() - started
-        blocks[role], attempts[role] = _sample(block, hierarchy, data, settings, timing)
+        if not rows.empty:
+            blocks[role], attempts[role] = fit_block(block, rows, reference, settings, timing)
     started = time.perf_counter()
     record = asdict(settings) | {
         "attempts": {role: [a.to_dict() for a in made] for role, made in attempts.items()},
@@ -125,13 +117,37 @@ def fit(
     return posterior
 
 
-def _sample(
-    spec: BlockSpec, hierarchy: Hierarchy, data: BlockData, settings: Settings, timing: Timing
+def fit_block(
+    spec: BlockSpec, rows: pd.DataFrame, reference: Reference, settings: Settings, timing: Timing
 ) -> tuple[BlockPosterior, list[Attempt]]:
-    """Sample one loss until it has converged or nothing is left to try."""
-    # Loads the sampler, which takes seconds.
+    """Sample one loss until it has converged or nothing is left to try.
+
+    Parameters
+    ----------
+    spec : BlockSpec
+        Model of the loss.
+    rows : DataFrame
+        Its rows in canonical form: run, eval_set, size, domain, ratio, tokens, change, se.
+    reference : Reference
+        Where covariates are centred.
+    settings : Settings
+        Of the first attempt.
+    timing : Timing
+        Grows by the seconds of each stage.
+
+    Returns
+    -------
+    BlockPosterior, list of Attempt
+        Draws of the last attempt, and what came of each.
+    """
+    # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
+    from bayescmr.model.data import block_data, hierarchy_of
     from bayescmr.model.engine import prepare_block, sample_block
 
+    started = time.perf_counter()
+    hierarchy = hierarchy_of(rows, spec.size_length, reference)
+    data = block_data(rows, hierarchy, settings.max_checkpoints)
+    timing.build += time.perf_counter() - started
     prepared = prepare_block(spec, hierarchy, data, settings.seed, timing)
     attempts: list[Attempt] = []
     following: Settings | None = settings

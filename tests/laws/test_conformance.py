@@ -29,6 +29,14 @@ class TestAnchoredPower(LawConformance):
     law: ClassVar[Law] = get_law("anchored_power")
 
 
+class TestDcptGeneral(LawConformance):
+    law: ClassVar[Law] = get_law("dcpt_general")
+
+
+class TestDcptDomain(LawConformance):
+    law: ClassVar[Law] = get_law("dcpt_domain")
+
+
 def test_every_registered_law_is_under_test() -> None:
     tested = {c.law.name for c in LawConformance.__subclasses__() if c.__module__ == __name__}
     assert tested == set(law_names())

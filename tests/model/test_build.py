@@ -32,8 +32,16 @@ Prepare = Callable[..., Any]
 
 #: Interpreted: nothing of this size is worth compiling.
 PYTHON = Mode(linker="py", optimizer="fast_compile")
-ROLES = {"turning_point": "general", "shift_gain": "general", "two_power": "general",
-         "anchored_power": "domain"}  # fmt: skip
+ROLES = {
+    "turning_point": "general",
+    "shift_gain": "general",
+    "two_power": "general",
+    "dcpt_general": "general",
+    "anchored_power": "domain",
+    "dcpt_domain": "domain",
+}
+#: A model that has the law, where it has another name.
+MODELS = {"anchored_power": "turning_point", "dcpt_general": "dcpt", "dcpt_domain": "dcpt"}
 
 
 def sampled(prior: dict[str, list[float]]) -> tuple[float, float]:
@@ -168,8 +176,7 @@ def model_of(
     law: str, frame: pd.DataFrame, prepare: Prepare
 ) -> tuple[pm.Model, Callable[[Point], float]]:
     """Model of a law, and the density that it should have."""
-    role = ROLES[law]
-    name = law if role == "general" else "turning_point"
+    role, name = ROLES[law], MODELS.get(law, law)
     spec, _, data = prepare(frame, name, role)
     coordinates = coordinates_of(spec, data)
     model = build_model(spec.law, {**data.arrays(), **coordinates.arrays()})
@@ -253,8 +260,7 @@ def test_fused_density_is_that_of_the_pymc_model(
     law: str, prepare: Prepare, simulated: Callable[..., pd.DataFrame]
 ) -> None:
     """One compiled function for all laws, tables and priors: no second compilation, same model."""
-    role = ROLES[law]
-    name = law if role == "general" else "turning_point"
+    role, name = ROLES[law], MODELS.get(law, law)
     for seed, options in ((1, {}), (2, {"runs": 14, "shift": 3.0}), (3, {"runs": 1})):
         frame = simulated(seed, **options)
         spec, _, data = prepare(frame, name, role)

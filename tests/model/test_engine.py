@@ -12,7 +12,7 @@ import pytest
 
 from bayescmr.errors import ModelError, SamplingError
 from bayescmr.laws import get_law
-from bayescmr.model import density
+from bayescmr.model import density, kernels
 from bayescmr.model.engine import Sampled, prepare_block, sample_block
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.start import log_density
@@ -205,3 +205,19 @@ def test_settings_have_no_default_seed() -> None:
     with pytest.raises(TypeError, match="seed"):
         Settings()  # type: ignore[call-arg]
     assert Settings(seed=0).chains == 4
+
+
+def test_version_of_kernels_sees_the_numbers_they_enclose() -> None:
+    """Two laws may be one piece of code with different constants: another kernel on disk."""
+
+    def make(number: float) -> Callable[[float], float]:
+        def inner(x: float) -> float:
+            def again(y: float) -> float:
+                return y + number
+
+            return again(number * x)
+
+        return inner
+
+    assert kernels.version(make(1.0)) != kernels.version(make(2.0))
+    assert kernels.version(make(1.0)) == kernels.version(make(1.0))

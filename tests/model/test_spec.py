@@ -14,7 +14,7 @@ import yaml
 from bayescmr.errors import ModelError
 from bayescmr.model.spec import FACTORS, NOISE, load_model, model_names, parse_model
 
-SHIPPED = ["shift_gain", "turning_point", "two_power"]
+SHIPPED = ["dcpt", "shift_gain", "turning_point", "two_power"]
 
 
 @pytest.fixture
@@ -63,8 +63,11 @@ def test_shipped_model_is_complete(name: str) -> None:
     assert model.name == name
     assert model.title and model.description
     assert set(model.blocks) == {"general", "domain"}
-    assert model.blocks["general"].law.name == name
-    assert model.blocks["domain"].law.name == "anchored_power"
+    laws = {role: block.law.name for role, block in model.blocks.items()}
+    if name == "dcpt":
+        assert laws == {"general": "dcpt_general", "domain": "dcpt_domain"}
+    else:
+        assert laws == {"general": name, "domain": "anchored_power"}
     for role, block in model.blocks.items():
         assert block.role == block.law.role == role
         assert [p.name for p in block.parameters] == [p.name for p in block.law.parameters]
@@ -107,9 +110,11 @@ def test_intervals_quoted_in_because_are_those_of_the_prior(name: str) -> None:
 def test_shipped_models_differ_only_in_the_general_law(name: str) -> None:
     """The domain block and the noise stand in each file in full; the copies may not drift."""
     model, default = load_model(name), load_model("turning_point")
-    assert model.blocks["domain"] == default.blocks["domain"]
-    for field in ("noise", "noise_because", "effect_spread", "size_length"):
-        assert getattr(model.blocks["general"], field) == getattr(default.blocks["general"], field)
+    if name != "dcpt":  # which has a domain law of its own
+        assert model.blocks["domain"] == default.blocks["domain"]
+    for role, block in default.blocks.items():
+        for field in ("noise", "noise_because", "effect_spread", "size_length"):
+            assert getattr(model.blocks[role], field) == getattr(block, field)
 
 
 def test_two_power_says_that_it_is_for_comparison() -> None:
@@ -169,7 +174,9 @@ def test_parameters_may_stand_in_any_order() -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(ModelError, match=r"'turningpoint', expected one of shift_gain, turning_"):
+    with pytest.raises(
+        ModelError, match=r"'turningpoint', expected one of dcpt, shift_gain, turning_"
+    ):
         load_model("turningpoint")
 
 
