@@ -18,7 +18,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock clean distclean
+.PHONY: help demo test lint format lock benchmark clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,10 @@ format: $(VENV)/.stamp-test ## mend style and formatting where ruff can
 lock: $(UV) ## write requirements.lock anew, with the newest versions
 	@$(UV) pip compile --quiet --universal --python-version 3.12 --all-extras --upgrade \
 		--no-annotate --no-header --output-file requirements.lock pyproject.toml
+
+benchmark: $(VENV)/.stamp-benchmark ## measure the engine against others (about half an hour)
+	@$(ONE_THREAD) $(VENV)/bin/python -W ignore case_studies/benchmarks/run.py
+	@$(VENV)/bin/python case_studies/benchmarks/page.py
 
 clean: ## remove results, build products and caches
 	@rm -rf demo build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
@@ -70,4 +74,9 @@ $(VENV)/.stamp-demo: pyproject.toml requirements.lock | $(VENV)/bin/python
 $(VENV)/.stamp-test: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing bayescmr with the extras $(EXTRAS) into $(VENV)"
 	@$(INSTALL) --editable ".[$(EXTRAS)]"
+	@touch $@ $(VENV)/.stamp-demo
+
+$(VENV)/.stamp-benchmark: pyproject.toml requirements.lock | $(VENV)/bin/python
+	@echo "Installing bayescmr with the extra benchmark into $(VENV)"
+	@$(INSTALL) --editable ".[benchmark]"
 	@touch $@ $(VENV)/.stamp-demo
