@@ -73,6 +73,20 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Effort:
+    """Draws of a refit: fewer than those of a fit, since there may be dozens.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Kept and warm-up draws per chain.
+    """
+
+    draws: int = 1000
+    tune: int = 600
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One attempt at sampling a loss: the acceptance rate aimed at, and how often it diverged."""
 

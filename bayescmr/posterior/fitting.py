@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from bayescmr.errors import ModelError, RunTableError
+from bayescmr.laws import Reference
 from bayescmr.model.settings import Attempt, Sampler, Settings, Timing
 from bayescmr.model.spec import ModelSpec, Role, load_model
 from bayescmr.posterior.block import BlockPosterior
@@ -26,6 +27,7 @@ def fit(
     cores: int | None = Settings.cores,
     sampler: Sampler = Settings.sampler,
     progress: bool = Settings.progress,
+    reference: Reference | None = None,
 ) -> Posterior:
     """Sample the posterior of a model given a run table.
 
@@ -50,6 +52,9 @@ def fit(
         nutpie is many times faster.
     progress : bool
         Show a progress bar.
+    reference : Reference, optional
+        Point at which priors are stated; default: the centre of the table. A fit to a part
+        of a table that is compared with the fit to all of it keeps that fit's.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def fit(
     if runs.select("general").empty:
         raise ModelError(f"{runs.source}: no general loss, expected at least one general set")
     timing = Timing()
-    reference = reference_of(runs.frame)
+    centre = reference_of(runs.frame) if reference is None else reference
     blocks: dict[Role, BlockPosterior] = {}
     attempts: dict[Role, tuple[Attempt, ...]] = {}
     for role, block in spec.blocks.items():
@@ -96,7 +101,7 @@ def fit(
         if rows.empty:
             continue
         started = time.perf_counter()
-        hierarchy = hierarchy_of(rows, block.size_length, reference)
+        hierarchy = hierarchy_of(rows, block.size_length, centre)
         data = block_data(rows, hierarchy)
         timing.build += time.perf_counter() - started
         sampled = sample_block(block, hierarchy, data, settings, timing)
