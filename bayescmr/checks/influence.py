@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayescmr.checks.subject import one_posterior
 from bayescmr.cmr import Estimand, Target
 from bayescmr.comparison.loo import LeaveOneOut, Progress, leave_one_run_out
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import KIND, PROB, check_prob
+from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
 

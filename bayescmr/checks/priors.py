@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from bayescmr.checks.subject import one_posterior
 from bayescmr.cmr import CMR, Estimand, Target
 from bayescmr.comparison.loo import Progress
 from bayescmr.errors import ModelError
@@ -17,6 +16,7 @@ from bayescmr.model.spec import Loader, ModelSpec, load_model, parse_model
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
 from bayescmr.posterior.refit import refit
+from bayescmr.posterior.subject import one_posterior
 from bayescmr.values import is_number
 
 

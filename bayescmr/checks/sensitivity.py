@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from bayescmr.checks.subject import one_posterior
 from bayescmr.cmr import Target
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.pointwise import log_prior, run_log_likelihood
+from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
 

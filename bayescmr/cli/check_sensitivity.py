@@ -89,7 +89,7 @@ def sensitivity_command(
         table = None
         if alternative or widen is not None:
             from bayescmr.checks.priors import prior_alternatives, widen_priors
-            from bayescmr.checks.subject import one_posterior
+            from bayescmr.posterior.subject import one_posterior
 
             models: list[Any] = list(alternative or [])
             with naming_options(_OPTIONS):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import log_expit, logsumexp
 
 Float = npt.NDArray[np.float64]
 
 #: Beyond this many nats outside the log likelihoods no root can lie.
 _MARGIN = 100.0
+#: Effective draws on either side below which the two posteriors do not overlap enough to tell.
+_LEAST = 5.0
 
 
 def log_density(without: Float, with_run: Float) -> tuple[float, float]:
@@ -32,21 +34,27 @@ def log_density(without: Float, with_run: Float) -> tuple[float, float]:
     Returns
     -------
     value, error : float
-        Nats, and the Monte Carlo standard error, autocorrelation included.
+        Nats, and the Monte Carlo standard error, autocorrelation included; infinite where
+        the two posteriors hardly overlap, so that the value is a guess.
     """
     from arviz_stats.base.array import array_stats
 
     balance = np.log(with_run.size / without.size)
 
+    def terms(value: float) -> tuple[Float, Float]:
+        return log_expit(without - value + balance), log_expit(value - with_run - balance)
+
     def excess(value: float) -> float:
-        below = expit(without - value + balance).sum()
-        above = expit(value - with_run - balance).sum()
-        return float(below - above)
+        below, above = terms(value)
+        return float(logsumexp(below) - logsumexp(above))
 
     ends = np.concatenate([without.ravel(), with_run.ravel()])
     value = float(brentq(excess, ends.min() - _MARGIN, ends.max() + _MARGIN))
-    errors = [
-        float(array_stats.mcse(terms, chain_axis=0, draw_axis=1)) / float(terms.mean())
-        for terms in (expit(without - value + balance), expit(value - with_run - balance))
-    ]
-    return value, float(np.hypot(errors[0], errors[1]))
+    variance = 0.0
+    for logs in terms(value):
+        weights = np.exp(logs - logs.max())
+        if weights.sum() ** 2 < _LEAST * (weights**2).sum():
+            return value, float("inf")
+        error = float(array_stats.mcse(weights, chain_axis=0, draw_axis=1))
+        variance += (error / float(weights.mean())) ** 2
+    return value, float(np.sqrt(variance))

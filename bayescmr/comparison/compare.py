@@ -111,9 +111,10 @@ class Comparison:
         if len(good) > 1 and runs < _FEW:
             found.append(f"with {runs} runs these standard errors are rough")
         for name in good.index[good["mc_error"] > 1.0]:
+            error = good.loc[name, "mc_error"]
             found.append(
-                f"the elpd of {name} has a Monte Carlo error of"
-                f" {good.loc[name, 'mc_error']:.1f} nats: use more refit draws"
+                f"the elpd of {name} has a Monte Carlo error of {error:.1f} nats:"
+                " some run says more than the draws can follow; use more refit draws"
             )
         for name in table.index[table["refits_not_converged"] > 0]:
             found.append(

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.comparison.loo import Progress
-from bayescmr.model.scales import covariance
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.block import BlockPosterior
-from bayescmr.posterior.pointwise import trajectories
+from bayescmr.posterior.pointwise import factors, trajectories
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.refit import refit
 
@@ -66,12 +65,14 @@ def run_scores(block: BlockPosterior, frame: pd.DataFrame, seen: pd.Series | Non
     found: dict[str, list[float]] = {}
     for one in trajectories(block, frame):
         known = 0 if seen is None else int(np.sum(one.tokens <= seen[one.run]))
-        lower = np.linalg.cholesky(covariance(block.scales, one.x, one.variance, one.no_replay))
-        # Whitened residuals of what was seen, fresh ones beyond.
+        # Whitened: residuals of what was seen, fresh normals beyond.
         z = rng.standard_normal(one.residual.shape)
-        head = lower[:, :known, :known]
-        z[:, :known] = np.linalg.solve(head, one.residual[:, :known, None])[..., 0]
-        errors = (np.einsum("dij,dj->di", lower, z) - one.residual)[:, known:]
+        errors = np.empty((len(z), z.shape[1] - known))
+        for part, lower in factors(block.scales, one):
+            seen_part = one.residual[part, :known, None]
+            z[part, :known] = np.linalg.solve(lower[:, :known, :known], seen_part)[..., 0]
+            forecast = np.einsum("dij,dj->di", lower, z[part])
+            errors[part] = (forecast - one.residual[part])[:, known:]
         found.setdefault(one.run, []).extend(crps(errors))
     return np.array([np.mean(scores) for _, scores in sorted(found.items())])
 
@@ -113,9 +114,10 @@ def forward_in_tokens(
     first = rows.groupby("run")["tokens"].min()
     scored = half.index[first <= half]
     keep = (frame["run"].isin(scored) & (frame["tokens"] <= frame["run"].map(half))).to_numpy()
-    if not keep.any():
+    later = rows[rows["run"].isin(scored)]
+    if not keep.any() or not set(later["eval_set"]) <= set(frame.loc[keep, "eval_set"]):
         return float("nan")
     if progress is not None:
         progress(f"{posterior.model.name}: refit to the first half of the tokens")
     fit = refit(posterior, keep, "first half of the tokens", effort)
-    return float(run_scores(fit.general, rows[rows["run"].isin(scored)], half).mean())
+    return float(run_scores(fit.general, later, half).mean())

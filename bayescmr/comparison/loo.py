@@ -16,6 +16,7 @@ from bayescmr.model.settings import Effort
 from bayescmr.posterior.pointwise import run_log_likelihood
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.refit import refit
+from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
 #: Told one line before each refit.
@@ -103,9 +104,12 @@ def leave_one_run_out(
     ------
     RunTableError
         The table has a general set of one run only.
+    TargetError
+        Draws from the prior, or a stacked posterior.
     """
     from arviz_stats.base.array import array_stats
 
+    one_posterior(posterior)
     check_design(posterior.frame, posterior.provenance.source)
     block = posterior.general
     rows = posterior.frame[posterior.frame["role"] == "general"]

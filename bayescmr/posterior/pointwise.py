@@ -100,14 +100,28 @@ def run_log_likelihood(block: BlockPosterior, frame: pd.DataFrame) -> tuple[list
     return runs, np.array([totals[run] for run in runs])
 
 
+def factors(scales: Float, one: Trajectory) -> Iterator[tuple[slice, Float]]:
+    """Cholesky factors of a trajectory's covariance, some draws at a time.
+
+    Yields
+    ------
+    draws : slice
+    factor : ndarray, shape (draws, checkpoints, checkpoints)
+    """
+    step = max(1, _CHUNK // len(one.x) ** 2)
+    for low in range(0, len(scales), step):
+        part = slice(low, low + step)
+        yield (
+            part,
+            np.linalg.cholesky(covariance(scales[part], one.x, one.variance, one.no_replay)),
+        )
+
+
 def normal_log_density(scales: Float, one: Trajectory) -> Float:
     """Log density of a trajectory's residuals, shape (draws,)."""
     n = len(one.x)
     found = np.empty(len(scales))
-    step = max(1, _CHUNK // n**2)
-    for low in range(0, len(scales), step):
-        part = slice(low, low + step)
-        lower = np.linalg.cholesky(covariance(scales[part], one.x, one.variance, one.no_replay))
+    for part, lower in factors(scales, one):
         z = np.linalg.solve(lower, one.residual[part, :, None])[..., 0]
         log_det = np.log(np.diagonal(lower, axis1=-2, axis2=-1)).sum(axis=-1)
         found[part] = -0.5 * (z**2).sum(axis=-1) - log_det - 0.5 * n * _LOG_TAU

@@ -1,4 +1,4 @@
-"""What a check can be made of: the posterior of one model, given runs."""
+"""What can be checked and fitted again: the posterior of one model, given runs."""
 
 from __future__ import annotations
 
