@@ -25,6 +25,8 @@ Float = npt.NDArray[np.float64]
 
 #: Kallioinen et al. 2024, section 4.1; the default of ArviZ.
 THRESHOLD = 0.05
+#: Monte Carlo errors above which a sensitivity is told from chance.
+_NOISE = 2.0
 #: The CMR of a run not yet made, which decides.
 NEW_RUN = "tolerance, new run"
 
@@ -40,8 +42,10 @@ class Sensitivity:
     table : DataFrame, index quantity
         One row per CMR, and one for the tolerance CMR of a new run, which decides:
         prior, likelihood (sensitivities); of the prior also its parts, law (population
-        values, slopes and effects given their sds), effect_sd and noise; diagnosis, in
-        words. NaN where a quantity is the same in every draw.
+        values, slopes and effects given their sds), effect_sd and noise; of each its Monte
+        Carlo error, prior_error and so on: what the same draws show between a
+        quantity of one chain and log densities of another, which are unrelated; diagnosis,
+        in words. NaN where a quantity is the same in every draw.
     """
 
     target: Target
@@ -49,8 +53,8 @@ class Sensitivity:
 
     @property
     def passed(self) -> bool:
-        """True if no quantity depends on the prior beyond the threshold."""
-        return not bool((self.table["prior"] >= THRESHOLD).any())
+        """True if no quantity depends on the prior beyond the threshold and its noise."""
+        return not any(_matters(row, "prior") for _, row in self.table.iterrows())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the stable format of ``bayescmr check sensitivity --json``."""
@@ -100,40 +104,73 @@ def power_scaling(
         What is asked about; parts of the log prior density.
     log_likelihood : ndarray, shape (runs, chains, draws)
     """
-    from arviz_stats.psense import psense
-
-    sample = ("chain", "draw")
-    # ArviZ divides by the spread of a quantity.
-    moving = {name: draws for name, draws in quantities.items() if np.ptp(draws) > 0}
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset({name: (sample, draws) for name, draws in moving.items()}),
-            "log_prior": xr.Dataset({name: (sample, part) for name, part in log_prior.items()}),
-            "log_likelihood": xr.Dataset({"runs": (("run", *sample), log_likelihood)}),
-        }
-    )
     columns: dict[str, tuple[str, list[str] | None]] = {
         "prior": ("prior", None),
         "likelihood": ("likelihood", None),
         **{part: ("prior", [part]) for part in log_prior},
     }
     index = pd.Index(list(quantities), name="quantity")
-    table = pd.DataFrame(np.nan, index=index, columns=list(columns))
-    if moving:
-        for column, (group, parts) in columns.items():
-            found = psense(tree, group=group, sample_dims=list(sample), group_var_names=parts)
-            for name in moving:
-                table.loc[name, column] = float(found[name])
-    return table.assign(
-        diagnosis=[_diagnosis(row["prior"], row["likelihood"]) for _, row in table.iterrows()]
+    errors = [f"{column}_error" for column in columns]
+    table = pd.DataFrame(np.nan, index=index, columns=[*columns, *errors])
+    # ArviZ divides by the spread of a quantity.
+    moving = {name: draws for name, draws in quantities.items() if np.ptp(draws) > 0}
+    for column, (group, parts) in columns.items():
+        found = _sensitivities(moving, log_prior, log_likelihood, group, parts)
+        noise = [
+            _sensitivities(unrelated, log_prior, log_likelihood, group, parts)
+            for unrelated in _unrelated(moving)
+        ]
+        for name, value in found.items():
+            table.loc[name, column] = value
+            table.loc[name, f"{column}_error"] = np.sqrt(np.mean([n[name] ** 2 for n in noise]))
+    return table.assign(diagnosis=[_diagnosis(row) for _, row in table.iterrows()])
+
+
+def _unrelated(quantities: Mapping[str, Float]) -> list[dict[str, Float]]:
+    """The quantities paired with the log densities of other chains, which know nothing of them."""
+    chains = len(next(iter(quantities.values()))) if quantities else 1
+    return [
+        {name: np.roll(draws, k, axis=0) for name, draws in quantities.items()}
+        for k in range(1, chains)
+    ]
+
+
+def _sensitivities(
+    quantities: Mapping[str, Float],
+    log_prior: Mapping[str, Float],
+    log_likelihood: Float,
+    group: str,
+    parts: list[str] | None,
+) -> dict[str, float]:
+    """Sensitivity of each quantity to the prior, to parts of it, or to the likelihood."""
+    from arviz_stats.psense import psense
+
+    sample = ("chain", "draw")
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset({name: (sample, draws) for name, draws in quantities.items()}),
+            "log_prior": xr.Dataset({name: (sample, part) for name, part in log_prior.items()}),
+            "log_likelihood": xr.Dataset({"runs": (("run", *sample), log_likelihood)}),
+        }
     )
+    if not quantities:
+        return {}
+    found = psense(tree, group=group, sample_dims=list(sample), group_var_names=parts)
+    return {name: float(found[name]) for name in quantities}
 
 
-def _diagnosis(prior: float, likelihood: float) -> str:
-    if np.isnan(prior):
+def _matters(row: pd.Series, group: str) -> bool:
+    """Whether a sensitivity lies above the threshold, and above what chance alone gives."""
+    return bool(row[group] >= max(THRESHOLD, _NOISE * row[f"{group}_error"]))
+
+
+def _diagnosis(row: pd.Series) -> str:
+    if np.isnan(row["prior"]):
         return "the same in every draw"
-    if prior < THRESHOLD:
+    if row["prior"] < THRESHOLD:
         return "the prior hardly matters"
-    if likelihood < THRESHOLD:
+    if not _matters(row, "prior"):
+        return "not determined: no more than the Monte Carlo error of these draws"
+    if row["likelihood"] < THRESHOLD:
         return "strong prior or weak likelihood: the prior decides more than the runs do"
     return "possible prior-data conflict: prior and runs pull in different directions"

@@ -123,7 +123,9 @@ def _print_sensitivity(console: Console, found: Sensitivity) -> None:
     )
     parts = ["prior", "likelihood", "law", "effect_sd", "noise"]
     for name, row in found.table.iterrows():
-        table.add_row(str(name), *(f"{row[part]:.3f}" for part in parts))
+        table.add_row(
+            str(name), *(f"{row[part]:.3f} ± {row[f'{part}_error']:.3f}" for part in parts)
+        )
     console.print(table)
     console.print()
     for name, row in found.table.iterrows():

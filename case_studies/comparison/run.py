@@ -89,7 +89,7 @@ def render(results: dict[str, Any]) -> str:
     lines += _table(
         "CMR | prior | runs | diagnosis",
         (
-            f"{name} | {_number(q['prior'])} | {_number(q['likelihood'])} | {q['diagnosis']}"
+            f"{name} | {_number(q, 'prior')} | {_number(q, 'likelihood')} | {q['diagnosis']}"
             for name, q in results["sensitivity"]["quantities"].items()
         ),
     )
@@ -126,8 +126,10 @@ def _table(heading: str, rows: Any) -> list[str]:
     return [f"| {heading} |", f"|{dashes}|", *(f"| {row} |" for row in rows)]
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _number(quantity: dict[str, Any], group: str) -> str:
+    if quantity[group] is None:
+        return "-"
+    return f"{quantity[group]:.3f} ± {quantity[f'{group}_error']:.3f}"
 
 
 def insert(page: str, tables: str) -> str:
