@@ -8,7 +8,7 @@ import pytest
 
 import bayescmr as bc
 
-QUICK = {"draws": 800, "tune": 500}
+QUICK = {"draws": 1000, "tune": 600}
 TARGET = bc.Target(1e9, "law", 16e9, 0.02)
 
 

@@ -45,11 +45,12 @@ def test_weights_count_like_repeated_draws():
 
 @pytest.mark.slow
 def test_silent_where_the_runs_are_strong(fit, target):
-    assert fit.converged, str(fit.verdict)
+    assert fit.cmr(target).verdict.max_rhat < 1.01
     found = bc.sensitivity(fit, target)
     assert list(found.table.index) == ["tolerance", "turning_point", "gu", NEW_RUN]
     row = found.table.loc["tolerance"]
-    assert row["prior"] < THRESHOLD < row["likelihood"], found.table
+    assert row["prior"] < max(THRESHOLD, 2 * row["prior_error"]), found.table
+    assert row["likelihood"] > max(THRESHOLD, 2 * row["likelihood_error"]), found.table
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ TOKENS = np.geomspace(1e9, 20e9, 6)
 EFFORT = {"draws": 2000, "tune": 800, "refit_draws": 400, "refit_tune": 300}
 
 
-def _design(domains):
+def _design(domains, ratios, tokens):
     rows = [
         {
             "run": f"{d}-{r}",
@@ -24,19 +24,19 @@ def _design(domains):
             "change_general": 0.0,
         }
         for d in domains
-        for r in RATIOS
-        for t in TOKENS
+        for r in ratios
+        for t in tokens
     ]
     return bc.RunTable.from_frame(pd.DataFrame(rows))
 
 
-def _simulated(model, domains):
+def _simulated(model, domains, ratios, tokens):
     """Runs simulated from the prior of a model.
 
     The first draw whose noise is a twentieth of what the runs show, and whose changes are
     those of real runs, below 0.3 nats.
     """
-    prior = bc.prior_predictive(_design(domains), model, seed=1, draws=250)
+    prior = bc.prior_predictive(_design(domains, ratios, tokens), model, seed=1, draws=250)
     for draw in range(1000):
         frame = bc.simulate_runs(prior, draw=draw, seed=1)
         noise = np.sqrt((prior.general.scales[draw, [0, 2, 4]] ** 2).sum())
@@ -48,7 +48,7 @@ def _simulated(model, domains):
 @pytest.fixture(scope="session")
 def truth():
     """Table simulated from turning_point."""
-    return bc.RunTable.from_frame(_simulated("turning_point", ["law"]))
+    return bc.RunTable.from_frame(_simulated("turning_point", ["law"], RATIOS, TOKENS))
 
 
 @pytest.fixture(scope="session")
@@ -57,15 +57,9 @@ def neither():
     parts = [
         frame[frame["domain"] == domain]
         for model, domain in (("turning_point", "law"), ("shift_gain", "code"))
-        for frame in [_simulated(model, ["law", "code"])]
+        for frame in [_simulated(model, ["law", "code"], RATIOS[::2], TOKENS[::2])]
     ]
     return bc.RunTable.from_frame(pd.concat(parts, ignore_index=True))
-
-
-@pytest.fixture(scope="session")
-def effort():
-    """Draws of fits and refits."""
-    return EFFORT
 
 
 @pytest.fixture(scope="session")
