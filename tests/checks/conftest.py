@@ -12,7 +12,10 @@ QUICK = {"draws": 1000, "tune": 600}
 TARGET = bc.Target(1e9, "law", 16e9, 0.02)
 
 
-def _rows(outlier=0.0):
+_RATIOS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
+
+
+def _rows(outlier, ratios):
     """Rises that grow with ratio and tokens, noise of 5e-4 nats, and one run off its curve."""
     rng = np.random.default_rng(1)
     return pd.DataFrame(
@@ -28,7 +31,7 @@ def _rows(outlier=0.0):
                 + 5e-4 * rng.standard_normal()
                 + outlier * (r == 0.4),
             }
-            for r in (0.1, 0.25, 0.4, 0.55, 0.7, 0.85)
+            for r in ratios
             for t in np.geomspace(1e9, 16e9, 6)
         ]
     )
@@ -36,8 +39,8 @@ def _rows(outlier=0.0):
 
 @pytest.fixture(scope="session")
 def make_runs():
-    """Function of the offset of run r0.4, nats."""
-    return lambda outlier=0.0: bc.RunTable.from_frame(_rows(outlier))
+    """Function of the offset of run r0.4, nats, and of the ratios."""
+    return lambda outlier=0.0, ratios=_RATIOS: bc.RunTable.from_frame(_rows(outlier, ratios))
 
 
 @pytest.fixture(scope="session")
