@@ -113,20 +113,20 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         "model",
         "elpd",
         "difference",
-        "p_loo",
         "worst\nk-hat",
-        "exact\nrefits",
-        "CRPS, new\nsize, mnats",
-        "CRPS, next\ntokens, mnats",
+        "re-\nfits",
+        "new\nsize",
+        "next\ntokens",
         "weight",
-        title="Prediction of the general loss of runs left out",
+        title="Prediction of the general loss: of runs left out (nats), and of new sizes and the next"
+        "\ntokens (CRPS, 1e-3 nats/token)",
+        tight=True,
     )
     for name, row in comparison.table.iterrows():
         table.add_row(
             str(name),
             f"{row['elpd']:.1f} ± {row['se']:.1f}",
             f"{row['elpd_diff']:.1f} ± {row['diff_se']:.1f}",
-            f"{row['p_loo']:.1f}",
             f"{row['worst_khat']:.2f}",
             str(row["exact_refits"]),
             f"{1e3 * row['crps_size_out']:.2f}",
