@@ -11,27 +11,48 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayescmr.checks.influence import Influence, influence
+    from bayescmr.checks.priors import prior_alternatives, widen_priors
+    from bayescmr.checks.sensitivity import Sensitivity, sensitivity
     from bayescmr.cmr import CMR, BestRatio, Target, best_ratio
+    from bayescmr.comparison import Comparison, compare, leave_one_run_out
     from bayescmr.errors import BayesCMRError
     from bayescmr.model.spec import load_model, model_names
-    from bayescmr.posterior import Posterior, fit, load, prior_predictive, simulate_runs
+    from bayescmr.posterior import (
+        Posterior,
+        StackedPosterior,
+        fit,
+        load,
+        prior_predictive,
+        simulate_runs,
+    )
     from bayescmr.runs import RunTable, read_runs
 
 _HOME = {
     "BestRatio": "bayescmr.cmr",
     "BayesCMRError": "bayescmr.errors",
     "CMR": "bayescmr.cmr",
+    "Comparison": "bayescmr.comparison",
+    "Influence": "bayescmr.checks.influence",
     "Posterior": "bayescmr.posterior",
     "RunTable": "bayescmr.runs",
+    "Sensitivity": "bayescmr.checks.sensitivity",
+    "StackedPosterior": "bayescmr.posterior",
     "Target": "bayescmr.cmr",
     "best_ratio": "bayescmr.cmr",
+    "compare": "bayescmr.comparison",
     "fit": "bayescmr.posterior",
+    "influence": "bayescmr.checks.influence",
+    "leave_one_run_out": "bayescmr.comparison",
     "load": "bayescmr.posterior",
     "load_model": "bayescmr.model.spec",
     "model_names": "bayescmr.model.spec",
+    "prior_alternatives": "bayescmr.checks.priors",
     "prior_predictive": "bayescmr.posterior",
     "read_runs": "bayescmr.runs",
+    "sensitivity": "bayescmr.checks.sensitivity",
     "simulate_runs": "bayescmr.posterior",
+    "widen_priors": "bayescmr.checks.priors",
 }
 
 try:
@@ -43,17 +64,27 @@ __all__ = [
     "CMR",
     "BayesCMRError",
     "BestRatio",
+    "Comparison",
+    "Influence",
     "Posterior",
     "RunTable",
+    "Sensitivity",
+    "StackedPosterior",
     "Target",
     "best_ratio",
+    "compare",
     "fit",
+    "influence",
+    "leave_one_run_out",
     "load",
     "load_model",
     "model_names",
+    "prior_alternatives",
     "prior_predictive",
     "read_runs",
+    "sensitivity",
     "simulate_runs",
+    "widen_priors",
 ]
 
 

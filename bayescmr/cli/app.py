@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from bayescmr import __version__
+from bayescmr.cli.check import check_app
 from bayescmr.cli.cmr import cmr_command
+from bayescmr.cli.compare import compare_command
 from bayescmr.cli.demo import demo_command
 from bayescmr.cli.exits import INTERRUPTED, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
+app.command("compare")(compare_command)
+app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
 
 

@@ -2,90 +2,52 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.options import named_numbers, naming_options, number, one_of
+from bayescmr.cli.options import number
 from bayescmr.cli.output import new_table, print_json, screen, warn
-from bayescmr.errors import TargetError
+from bayescmr.cli.question import (
+    Base,
+    Domain,
+    EstimandOption,
+    PosteriorFile,
+    Prob,
+    Question,
+    Risk,
+    SetTolerance,
+    Size,
+    Tokens,
+    Tolerance,
+    ToleranceUnit,
+    warn_of_domain,
+)
 from bayescmr.report.words import count, percent, percent_down
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bayescmr.cmr import CMR, Estimand, Target
-    from bayescmr.posterior import Posterior
 
-_TOLERANCE = 0.05
-_OPTIONS = {
-    name: f"--{name.replace('_', '-')}"
-    for name in ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base", "risk", "prob")
-} | {"lam": "--lam", "estimand": "--estimand"}
 _NAMES = {"tolerance": "tolerance", "turning_point": "turning point", "gu": "Gu et al. (both)"}
 
 
 def cmr_command(
-    posterior_file: Annotated[
-        Path, typer.Argument(metavar="POSTERIOR", help="File written by `bayescmr fit`.")
-    ],
-    size: Annotated[
-        float, typer.Option("--size", parser=number("3.1e9"), help="Non-embedding parameters.")
-    ],
-    domain: Annotated[str, typer.Option("--domain", help="Domain corpus.")],
-    tokens: Annotated[float, typer.Option("--tokens", parser=number("20e9"), help="CPT tokens.")],
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            "--tolerance",
-            parser=number("0.05"),
-            help=f"Allowed rise of every general loss; default: {_TOLERANCE} nats/token.",
-        ),
-    ] = None,
-    set_tolerance: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set-tolerance",
-            metavar="NAME=VALUE",
-            help="Allowed rise of one general set; repeat it for each set to be looked at.",
-        ),
-    ] = None,
-    tolerance_unit: Annotated[
-        str,
-        typer.Option(
-            "--tolerance-unit",
-            parser=one_of("nats", "share"),
-            help="nats, or share (of the base loss).",
-        ),
-    ] = "nats",
-    base: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--base",
-            metavar="[NAME=]VALUE",
-            help="Base loss in nats/token, for a share where the run table has none.",
-        ),
-    ] = None,
-    risk: Annotated[
-        float,
-        typer.Option("--risk", parser=number("0.1"), help="Allowed chance of breaking the bound."),
-    ] = 0.1,
-    estimand: Annotated[
-        str,
-        typer.Option(
-            "--estimand",
-            parser=one_of("tolerance", "turning_point", "gu"),
-            help="Bound of the decision: tolerance, turning_point, gu.",
-        ),
-    ] = "tolerance",
-    prob: Annotated[
-        float, typer.Option("--prob", parser=number("0.9"), help="Probability of the intervals.")
-    ] = 0.9,
+    posterior_file: PosteriorFile,
+    size: Size,
+    domain: Domain,
+    tokens: Tokens,
+    tolerance: Tolerance = None,
+    set_tolerance: SetTolerance = None,
+    tolerance_unit: ToleranceUnit = "nats",
+    base: Base = None,
+    risk: Risk = 0.1,
+    estimand: EstimandOption = "tolerance",
+    prob: Prob = 0.9,
     lam: Annotated[
         float,
         typer.Option(
@@ -109,25 +71,15 @@ def cmr_command(
 
       bayescmr cmr posterior.nc --size 7e9 --domain law --tokens 20e9 --estimand gu
     """
-    from bayescmr.cmr import Target
     from bayescmr.posterior import load
 
-    allowed = _tolerance(tolerance, set_tolerance or [])
-    bases = _base(base or [])
-    names = _OPTIONS | ({"tolerance": "--set-tolerance"} if set_tolerance else {})
-    with naming_options(names):
-        target = Target(
-            size, domain, tokens, allowed, tolerance_unit=cast(Any, tolerance_unit), base=bases
-        )
-        if base and tolerance_unit == "nats":
-            raise TargetError(
-                "base: got a base loss, which a tolerance in nats does not need; leave it out, or"
-                " add --tolerance-unit share"
-            )
+    question = Question(size, domain, tokens, tolerance, set_tolerance, tolerance_unit, base)
+    with question.naming_options():
+        target = question.target()
         posterior = load(posterior_file)
         cmr = posterior.cmr(target, lam=lam)
         answer = cmr.to_dict(risk, prob, cast("Estimand", estimand))
-    _warn_of_domain(posterior, domain)
+    warn_of_domain(posterior, domain)
     if posterior.kind == "prior":
         warn("these draws come from the prior: no run has been learnt from")
     if json_mode:
@@ -138,42 +90,6 @@ def cmr_command(
         for problem in answer["problems"]:
             warn(f"NOT CONVERGED, do not rely on these numbers: {problem}")
         raise typer.Exit(NOT_CONVERGED)
-
-
-def _tolerance(tolerance: float | None, named: Sequence[str]) -> float | dict[str, float]:
-    if not named:
-        return _TOLERANCE if tolerance is None else tolerance
-    if tolerance is not None:
-        raise TargetError(
-            "--set-tolerance: got --tolerance too; name every general set, or give one number"
-        )
-    return named_numbers("--set-tolerance", named)
-
-
-def _base(texts: Sequence[str]) -> float | dict[str, float] | None:
-    if not texts:
-        return None
-    if len(texts) > 1 or "=" in texts[0]:
-        return named_numbers("--base", texts)
-    try:
-        return float(texts[0])
-    except ValueError:
-        raise TargetError(
-            f"--base: got {texts[0]!r}, expected a loss in nats/token, for example 2.5, or one per"
-            " general set, for example web=2.5"
-        ) from None
-
-
-def _warn_of_domain(posterior: Posterior, domain: str) -> None:
-    known = sorted(str(name) for name in posterior.frame["domain"].unique())
-    if domain in known:
-        return
-    close = difflib.get_close_matches(domain, known, n=1, cutoff=0.6)
-    meant = f" Did you mean {close[0]!r}?" if close else ""
-    warn(
-        f"--domain: {domain!r} was never trained, so the answer is that of an unseen domain."
-        f"{meant} Domains in this posterior: {', '.join(known)}"
-    )
 
 
 def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand: Estimand) -> None:

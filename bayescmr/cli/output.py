@@ -41,6 +41,11 @@ def warn(message: str) -> None:
     stderr().print(f"bayescmr: {message}", style="bold red", markup=False, soft_wrap=True)
 
 
+def say(message: str) -> None:
+    """Print one line about the progress of long work on stderr."""
+    stderr().print(message, style="dim", soft_wrap=True)
+
+
 def progress_wanted() -> bool:
     """Return whether a progress bar has somebody who looks at it."""
     return sys.stderr.isatty()

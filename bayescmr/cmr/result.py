@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bayescmr.cmr.estimands import ESTIMANDS, Estimand, ratios_by_set
+from bayescmr.cmr.estimands import ESTIMANDS, Estimand
 from bayescmr.cmr.extrapolation import Extrapolation, extrapolation_of
 from bayescmr.cmr.target import Target
 from bayescmr.errors import TargetError
-from bayescmr.posterior.diagnostics import Verdict, measure
+from bayescmr.posterior.diagnostics import Verdict
 from bayescmr.posterior.intervals import KIND, PROB, check_prob, interval
 from bayescmr.values import is_number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from bayescmr.posterior.posterior import Posterior
+    from bayescmr.posterior.answers import Answers
 
 Float = npt.NDArray[np.float64]
 
@@ -61,8 +61,8 @@ class CMR:
 
     Parameters
     ----------
-    posterior : Posterior
-        Where the draws come from.
+    posterior : Answers
+        Where the draws come from: one model, or several stacked.
     target : Target
         The question.
     lam : float
@@ -71,7 +71,7 @@ class CMR:
         CMR of every general set, draw by draw.
     """
 
-    posterior: Posterior
+    posterior: Answers
     target: Target
     lam: float
     by_set: Mapping[Estimand, Float]
@@ -79,12 +79,12 @@ class CMR:
     @property
     def eval_sets(self) -> tuple[str, ...]:
         """General sets that were looked at."""
-        return self.target.sets_of(self.posterior.general.hierarchy.eval_sets)
+        return self.target.sets_of(self.posterior.eval_sets("general"))
 
     @cached_property
     def draws(self) -> dict[Estimand, Float]:
         """CMR of each draw, the smallest over the sets, shape (chains, draws)."""
-        shape = self.posterior.general.shape
+        shape = self.posterior.shape
         return {name: values.min(axis=0).reshape(shape) for name, values in self.by_set.items()}
 
     @property
@@ -132,9 +132,9 @@ class CMR:
         return float((self.draws["tolerance"] < self.draws["turning_point"]).mean())
 
     @cached_property
-    def _predictive(self) -> dict[Estimand, Float]:
-        """CMR of a run not yet made: run effects included, shape (draws,)."""
-        by_set = ratios_by_set(self.posterior, self.target, lam=self.lam, new_run=True)
+    def predictive(self) -> dict[Estimand, Float]:
+        """CMR of a run not yet made, run effects included: what decides; shape (draws,)."""
+        by_set = self.posterior.ratios(self.target, lam=self.lam, new_run=True)
         return {name: values.min(axis=0) for name, values in by_set.items()}
 
     def decide(self, risk: float, estimand: Estimand = "tolerance") -> float:
@@ -157,7 +157,7 @@ class CMR:
         """
         risk = check_prob(risk, "risk", "0.1")
         self._of(estimand)
-        ordered = np.sort(self._predictive[estimand])
+        ordered = np.sort(self.predictive[estimand])
         # At most floor(risk n) draws may lie strictly below the answer.
         return float(ordered[int(np.floor(risk * len(ordered)))])
 
@@ -166,14 +166,14 @@ class CMR:
         if not (is_number(ratio) and 0 <= ratio <= 1):
             raise TargetError(f"ratio: got {ratio!r}, expected a share in [0, 1]")
         self._of(estimand)
-        predictive = self._predictive[estimand]
+        predictive = self.predictive[estimand]
         # A draw with CMR 0 breaks the bound at every ratio, 0 included.
         return float(((predictive < ratio) | (predictive == 0.0)).mean())
 
     @cached_property
     def verdict(self) -> Verdict:
         """Convergence of these CMRs; the parameters' is ``posterior.verdict``."""
-        return measure({f"CMR {name}": draws for name, draws in self.draws.items()})
+        return self.posterior.diagnose(self)
 
     @property
     def converged(self) -> bool:
@@ -231,6 +231,6 @@ class CMR:
         return self.draws[estimand]
 
 
-def critical_mixture_ratio(posterior: Posterior, target: Target, *, lam: float = np.inf) -> CMR:
-    """Posterior of the critical mixture ratio; see :meth:`Posterior.cmr`."""
-    return CMR(posterior, target, lam, ratios_by_set(posterior, target, lam=lam, new_run=False))
+def critical_mixture_ratio(posterior: Answers, target: Target, *, lam: float = np.inf) -> CMR:
+    """Posterior of the critical mixture ratio; see :meth:`Answers.cmr`."""
+    return CMR(posterior, target, lam, posterior.ratios(target, lam=lam, new_run=False))

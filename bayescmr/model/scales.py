@@ -38,7 +38,13 @@ def natural_scales(noise: Any, xp: Any = np) -> Any:
     )
 
 
-def covariance(scales: Float, x: Float, variance: Float, no_replay: bool | int = False) -> Float:
+def covariance(
+    scales: Float,
+    x: Float,
+    variance: Float,
+    no_replay: bool | int = False,
+    averaged: Float | float = 1.0,
+) -> Float:
     """Covariance of one run's residuals on numpy, for prediction.
 
     Parameters
@@ -51,6 +57,8 @@ def covariance(scales: Float, x: Float, variance: Float, no_replay: bool | int =
         Square of the stated standard error, (nats/token)^2.
     no_replay : bool
         True for a run at ratio = 1.
+    averaged : ndarray, shape (n,)
+        How many losses each is the mean of.
 
     Returns
     -------
@@ -61,4 +69,4 @@ def covariance(scales: Float, x: Float, variance: Float, no_replay: bool | int =
     cov = u**2 + v**2 * np.outer(x, x) + d**2 * np.exp(-lag / length)
     if no_replay:
         cov = cov * f**2
-    return np.asarray(cov + np.eye(len(x)) * (m**2 + np.diag(variance)))
+    return np.asarray(cov + np.eye(len(x)) * (m**2 / averaged + variance))

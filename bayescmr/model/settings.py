@@ -71,6 +71,20 @@ class Settings:
             )
 
 
+@dataclass(frozen=True)
+class Effort:
+    """Draws of a refit: fewer than those of a fit, since there may be dozens.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Kept and warm-up draws per chain.
+    """
+
+    draws: int = 1000
+    tune: int = 600
+
+
 @dataclass
 class Timing:
     """Seconds spent in each stage."""

@@ -159,10 +159,11 @@ def load_model(name: str | Path) -> ModelSpec:
     return parse_model(text, str(path))
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Plain data only; 1e-3 is a number; and no key twice, of which YAML would take the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that comes twice."""
         names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for i, (key, _) in enumerate(node.value):
             if isinstance(key, yaml.ScalarNode) and key.value in names[:i]:
@@ -173,7 +174,7 @@ class _Loader(yaml.SafeLoader):
 
 
 # YAML 1.1 wants a point and a sign, 1.0e-3, and reads 1e-3 as text.
-_Loader.add_implicit_resolver(
+Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
 )
 
@@ -181,7 +182,7 @@ _Loader.add_implicit_resolver(
 def parse_model(text: str, where: str) -> ModelSpec:
     """Read a model from YAML text; errors name ``where`` and the YAML path."""
     try:
-        data = yaml.load(text, _Loader)
+        data = yaml.load(text, Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" (line {mark.line + 1})" if mark else ""

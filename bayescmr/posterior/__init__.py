@@ -7,5 +7,14 @@ from bayescmr.posterior.files import load
 from bayescmr.posterior.fitting import fit
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.predictive import prior_predictive, simulate_runs
+from bayescmr.posterior.stacked import StackedPosterior
 
-__all__ = ["Posterior", "Verdict", "fit", "load", "prior_predictive", "simulate_runs"]
+__all__ = [
+    "Posterior",
+    "StackedPosterior",
+    "Verdict",
+    "fit",
+    "load",
+    "prior_predictive",
+    "simulate_runs",
+]

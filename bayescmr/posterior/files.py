@@ -17,38 +17,39 @@ from bayescmr.errors import PosteriorFileError
 from bayescmr.laws import Reference, get_law, law_names
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.spec import FACTORS, NOISE, ROLES, Role, parse_model
+from bayescmr.posterior.answers import Kind
 from bayescmr.posterior.block import BlockPosterior
-from bayescmr.posterior.posterior import Kind, Posterior, Provenance
+from bayescmr.posterior.posterior import Posterior, Provenance
+from bayescmr.posterior.stacked import StackedPosterior
 
 #: Raised by one whenever the layout of the file changes.
 SCHEMA = 1
 
 
-def save(posterior: Posterior, path: Path) -> Path:
+def save(posterior: Posterior | StackedPosterior, path: Path) -> Path:
     """Write atomically: a reader never sees half a file.
 
     Layout: root attributes ``bayescmr_schema``, ``model`` (YAML text),
     ``provenance`` (JSON) and ``kind``; group ``runs`` (the table); for each
     loss a group with ``coef``, ``ln_effect_sd``, ``noise`` and a group
-    ``<loss>/sample_stats``.
+    ``<loss>/sample_stats``. A stacked posterior has the root attribute
+    ``weights`` (JSON, from model name to weight) in place of ``model``, and in
+    each group ``components/<i>``, in the order of the weights, what a posterior
+    has at its root, but for the table.
     """
-    tree = xr.DataTree.from_dict(
-        {
-            "/": xr.Dataset(),
-            "/runs": _frame_to_dataset(posterior.frame),
-            **{f"/{role}": _block_to_dataset(block) for role, block in posterior.blocks.items()},
-            **{
-                f"/{role}/sample_stats": block.statistics
-                for role, block in posterior.blocks.items()
-            },
+    nodes = {"/": xr.Dataset(), "/runs": _frame_to_dataset(posterior.frame)}
+    if isinstance(posterior, StackedPosterior):
+        for i, component in enumerate(posterior.components.values()):
+            nodes |= _posterior_to_nodes(component, f"/components/{i}")
+        nodes["/"].attrs = {
+            "kind": posterior.kind,
+            "provenance": json.dumps(vars(posterior.provenance), sort_keys=True),
+            "weights": json.dumps(posterior.weights),
         }
-    )
-    tree.attrs = {
-        "bayescmr_schema": SCHEMA,
-        "model": posterior.model.text,
-        "kind": posterior.kind,
-        "provenance": json.dumps(vars(posterior.provenance), sort_keys=True),
-    }
+    else:
+        nodes |= _posterior_to_nodes(posterior, "")
+    nodes["/"].attrs["bayescmr_schema"] = SCHEMA
+    tree = xr.DataTree.from_dict(nodes)
     partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,8 +63,22 @@ def save(posterior: Posterior, path: Path) -> Path:
     return path
 
 
-def load(path: str | Path) -> Posterior:
-    """Read a posterior written by :meth:`Posterior.save`.
+def _posterior_to_nodes(posterior: Posterior, at: str) -> dict[str, xr.Dataset]:
+    """All but the table, below the group ``at``."""
+    nodes = {at or "/": xr.Dataset()}
+    for role, block in posterior.blocks.items():
+        nodes[f"{at}/{role}"] = _block_to_dataset(block)
+        nodes[f"{at}/{role}/sample_stats"] = block.statistics
+    nodes[at or "/"].attrs = {
+        "model": posterior.model.text,
+        "kind": posterior.kind,
+        "provenance": json.dumps(vars(posterior.provenance), sort_keys=True),
+    }
+    return nodes
+
+
+def load(path: str | Path) -> Posterior | StackedPosterior:
+    """Read what :meth:`Posterior.save` or :meth:`StackedPosterior.save` wrote.
 
     Raises
     ------
@@ -96,33 +111,17 @@ def load(path: str | Path) -> Posterior:
             f"{path}: schema {schema}, expected {SCHEMA}; fit again with this version"
         )
     try:
-        _check_names(path, tree)
-        model = parse_model(str(tree.attrs["model"]), "model")
-        record = json.loads(str(tree.attrs["provenance"]))
-        record["exclusions"] = tuple(record["exclusions"])
-        record["notes"] = tuple(record["notes"])
-        provenance = Provenance(**record)
-        blocks: dict[Role, BlockPosterior] = {}
-        for role, spec in model.blocks.items():
-            if role in tree.children:
-                node = tree.children[role]
-                data = node.to_dataset(inherit=False)
-                hierarchy = _hierarchy(data.attrs, spec.size_length)
-                _compare(path, f"other terms of the {role} loss", data["term"], hierarchy.terms)
-                blocks[role] = BlockPosterior(
-                    spec=spec,
-                    hierarchy=hierarchy,
-                    coef=data["coef"].to_numpy(),
-                    ln_effect_sd=data["ln_effect_sd"].to_numpy(),
-                    noise=data["noise"].to_numpy(),
-                    statistics=node.children["sample_stats"].to_dataset(inherit=False),
-                    seed=provenance.seed,
-                )
         frame = _dataset_to_frame(tree.children["runs"].to_dataset(inherit=False))
-        kind = cast(Any, str(tree.attrs["kind"]))
-        if "general" not in blocks or kind not in get_args(Kind):
-            raise ValueError("no draws of the general loss, or draws of an unknown kind")
-        return Posterior(model, blocks, frame, provenance, kind)
+        if "weights" not in tree.attrs:
+            return _posterior(path, tree, frame)
+        weights = {str(k): float(v) for k, v in json.loads(str(tree.attrs["weights"])).items()}
+        parts = tree.children["components"].children
+        components = {
+            name: _posterior(path, parts[str(i)], frame) for i, name in enumerate(weights)
+        }
+        if abs(sum(weights.values()) - 1.0) > 1e-6 or min(weights.values()) <= 0:
+            raise ValueError("weights that are no shares")
+        return StackedPosterior(components, weights, _provenance(tree))
     except PosteriorFileError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
@@ -130,6 +129,40 @@ def load(path: str | Path) -> Posterior:
         raise PosteriorFileError(
             f"{path}: damaged ({type(error).__name__}: {first}); fit again"
         ) from None
+
+
+def _posterior(path: Path, tree: xr.DataTree, frame: pd.DataFrame) -> Posterior:
+    """Posterior whose attributes and draws are at this node."""
+    _check_names(path, tree)
+    model = parse_model(str(tree.attrs["model"]), "model")
+    provenance = _provenance(tree)
+    blocks: dict[Role, BlockPosterior] = {}
+    for role, spec in model.blocks.items():
+        if role in tree.children:
+            node = tree.children[role]
+            data = node.to_dataset(inherit=False)
+            hierarchy = _hierarchy(data.attrs, spec.size_length)
+            _compare(path, f"other terms of the {role} loss", data["term"], hierarchy.terms)
+            blocks[role] = BlockPosterior(
+                spec=spec,
+                hierarchy=hierarchy,
+                coef=data["coef"].to_numpy(),
+                ln_effect_sd=data["ln_effect_sd"].to_numpy(),
+                noise=data["noise"].to_numpy(),
+                statistics=node.children["sample_stats"].to_dataset(inherit=False),
+                seed=provenance.seed,
+            )
+    kind = cast(Any, str(tree.attrs["kind"]))
+    if "general" not in blocks or kind not in get_args(Kind):
+        raise ValueError("no draws of the general loss, or draws of an unknown kind")
+    return Posterior(model, blocks, frame, provenance, kind)
+
+
+def _provenance(tree: xr.DataTree) -> Provenance:
+    record = json.loads(str(tree.attrs["provenance"]))
+    record["exclusions"] = tuple(record["exclusions"])
+    record["notes"] = tuple(record["notes"])
+    return Provenance(**record)
 
 
 def _check_names(path: Path, tree: xr.DataTree) -> None:

@@ -32,6 +32,7 @@ def fit(
     cores: int | None = Settings.cores,
     sampler: Sampler = Settings.sampler,
     progress: bool = Settings.progress,
+    reference: Reference | None = None,
 ) -> Posterior:
     """Sample the posterior of a model given a run table.
 
@@ -60,6 +61,9 @@ def fit(
         nutpie is many times faster.
     progress : bool
         Show a progress bar.
+    reference : Reference, optional
+        Point at which priors are stated; default: the centre of the table. A fit to a part
+        of a table that is compared with the fit to all of it keeps that fit's.
 
     Returns
     -------
@@ -98,13 +102,13 @@ def fit(
     if runs.select("general").empty:
         raise ModelError(f"{runs.source}: no general loss, expected at least one general set")
     timing = Timing()
-    reference = reference_of(runs.frame)
+    centre = reference_of(runs.frame) if reference is None else reference
     blocks: dict[Role, BlockPosterior] = {}
     attempts: dict[Role, list[Attempt]] = {}
     for role, block in spec.blocks.items():
         rows = runs.select(role)
         if not rows.empty:
-            blocks[role], attempts[role] = fit_block(block, rows, reference, settings, timing)
+            blocks[role], attempts[role] = fit_block(block, rows, centre, settings, timing)
     started = time.perf_counter()
     record = asdict(settings) | {
         "attempts": {role: [a.to_dict() for a in made] for role, made in attempts.items()},

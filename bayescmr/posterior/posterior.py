@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,16 @@ import pandas as pd
 
 from bayescmr.errors import TargetError
 from bayescmr.model.spec import ModelSpec, Role
+from bayescmr.posterior.answers import Answers, Kind
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.diagnostics import Verdict, measure
-from bayescmr.posterior.intervals import PROB, check_prob
 from bayescmr.runs import RunTable
 
 if TYPE_CHECKING:
-    from bayescmr.cmr import CMR, Target
+    from bayescmr.cmr import CMR, Estimand, Target
     from bayescmr.model.settings import Timing
 
 Float = npt.NDArray[np.float64]
-Kind = Literal["posterior", "prior"]
 
 #: Packages whose version may change a result.
 _PACKAGES = ("bayescmr", "pymc", "pytensor", "nutpie", "numba", "numpy", "scipy", "arviz-stats")
@@ -82,7 +81,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Posterior:
+class Posterior(Answers):
     """Posterior of the loss laws of a family of CPT runs.
 
     Parameters
@@ -143,34 +142,28 @@ class Posterior:
             for name, draws in cmr.draws.items():
                 quantities[f"CMR {name} of {size:g} {domain}"] = draws
         verdicts.append(measure(quantities))
-        return _worst(verdicts)
+        return worst(verdicts)
 
     @property
-    def converged(self) -> bool:
-        """True if every parameter and every CMR of a probed group has converged."""
-        return self.verdict.converged
+    def shape(self) -> tuple[int, int]:
+        """Chains and draws per chain."""
+        return self.general.shape
 
-    def cmr(self, target: Target, *, lam: float = np.inf) -> CMR:
-        """Posterior of the critical mixture ratio at a target.
+    def eval_sets(self, role: Role) -> tuple[str, ...]:
+        """Evaluation sets of a role; TargetError where its loss was not measured."""
+        return self._block(role).hierarchy.eval_sets
 
-        Parameters
-        ----------
-        target : Target
-            Size, domain, tokens and tolerance.
-        lam : float
-            Weight of the general loss in the Lagrangian of Gu et al. (Eq. 3);
-            infinity looks at the general loss alone. Finite values need the domain loss.
+    def ratios(self, target: Target, *, lam: float, new_run: bool) -> dict[Estimand, Float]:
+        """CMR of every general set and draw, shape (sets, draws); see ``cmr.estimands``."""
+        from bayescmr.cmr.estimands import ratios_by_set
 
-        Raises
-        ------
-        TargetError
-            The target cannot be asked of this posterior.
-        """
-        from bayescmr.cmr import critical_mixture_ratio
+        return ratios_by_set(self, target, lam=lam, new_run=new_run)
 
-        return critical_mixture_ratio(self, target, lam=lam)
+    def diagnose(self, cmr: CMR) -> Verdict:
+        """Convergence of the three CMRs of an answer."""
+        return measure({f"CMR {name}": draws for name, draws in cmr.draws.items()})
 
-    def predict(
+    def changes(
         self,
         role: Role,
         *,
@@ -179,40 +172,13 @@ class Posterior:
         tokens: npt.ArrayLike,
         ratio: npt.ArrayLike,
         eval_set: str | None = None,
-        prob: float = PROB,
-    ) -> pd.DataFrame:
-        """Expected change of a loss (loss minus base) with equal-tailed intervals.
+    ) -> Float:
+        """Expected change of a loss, nats/token, shape (draws, points)."""
+        chosen = self.only_set(role, eval_set)
+        return self._block(role).change(size, domain, chosen, tokens, ratio)
 
-        Parameters
-        ----------
-        role : {"general", "domain"}
-            Which loss.
-        size : float
-            Non-embedding parameters (count); need not have been probed.
-        domain : str
-            Domain; need not have been probed.
-        tokens, ratio : array_like
-            CPT tokens (count) and domain share; broadcast against each other.
-        eval_set : str, optional
-            Needed only where the role has several.
-        prob : float
-            Probability of the intervals.
-
-        Returns
-        -------
-        DataFrame
-            tokens, ratio, median, lower, upper, prob; nats/token.
-        """
-        check_prob(prob)
-        block = self.general if role == "general" else self.domain_block()
-        draws = block.change(size, domain, only_set(block, eval_set), tokens, ratio)
-        t, r = np.broadcast_arrays(
-            np.atleast_1d(np.asarray(tokens, float)), np.atleast_1d(np.asarray(ratio, float))
-        )
-        lower, median, upper = np.quantile(draws, [0.5 - prob / 2, 0.5, 0.5 + prob / 2], axis=0)
-        return pd.DataFrame(
-            {"tokens": t, "ratio": r, "median": median, "lower": lower, "upper": upper}
-        ).assign(prob=prob)
+    def _block(self, role: Role) -> BlockPosterior:
+        return self.general if role == "general" else self.domain_block()
 
     def save(self, path: str | Path) -> Path:
         """Write the posterior to a netCDF file; see :func:`bayescmr.posterior.load`."""
@@ -221,17 +187,7 @@ class Posterior:
         return save(self, Path(path))
 
 
-def only_set(block: BlockPosterior, eval_set: str | None) -> str:
-    """Return the given set, or the only one there is."""
-    sets = block.hierarchy.eval_sets
-    if eval_set is not None:
-        return eval_set
-    if len(sets) > 1:
-        raise TargetError(f"eval_set: got none, expected one of {', '.join(sets)}")
-    return sets[0]
-
-
-def _worst(verdicts: list[Verdict]) -> Verdict:
+def worst(verdicts: list[Verdict]) -> Verdict:
     """Combine verdicts of parts into one of the whole."""
     rhat = max(verdicts, key=lambda v: v.max_rhat)
     bulk = min(verdicts, key=lambda v: v.min_ess_bulk)

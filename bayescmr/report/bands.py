@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayescmr.cmr import CMR, ESTIMANDS, Estimand, Target
 from bayescmr.errors import TargetError
+from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
-from bayescmr.posterior.posterior import Posterior, only_set
 
 Float = npt.NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _POINTS = 60
 _LEAST_WIDTH = 1e-4
 
 
-def probed(posterior: Posterior, domain: str) -> pd.DataFrame:
+def probed(posterior: Answers, domain: str) -> pd.DataFrame:
     """Rows of the general loss of one domain.
 
     Raises
@@ -38,7 +38,7 @@ def probed(posterior: Posterior, domain: str) -> pd.DataFrame:
 
 
 def trajectory_points(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     sizes: Sequence[float] | None = None,
@@ -48,7 +48,7 @@ def trajectory_points(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Holds the run table.
     domain : str
         A probed domain.
@@ -63,7 +63,7 @@ def trajectory_points(
         size, domain, eval_set, ratio, run, tokens, change (nats/token).
     """
     rows = probed(posterior, domain)
-    rows = rows[rows["eval_set"] == only_set(posterior.general, eval_set)]
+    rows = rows[rows["eval_set"] == posterior.only_set("general", eval_set)]
     if sizes is not None:
         rows = rows[rows["size"].isin(list(sizes))]
     columns = ["size", "domain", "eval_set", "ratio", "run", "tokens", "change"]
@@ -71,7 +71,7 @@ def trajectory_points(
 
 
 def trajectory_bands(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     sizes: Sequence[float] | None = None,
@@ -84,7 +84,7 @@ def trajectory_bands(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws.
     domain : str
         A probed domain.
@@ -106,7 +106,7 @@ def trajectory_bands(
         size, domain, eval_set, ratio, tokens, median, lower, upper (nats/token), prob.
     """
     rows = probed(posterior, domain)
-    chosen = only_set(posterior.general, eval_set)
+    chosen = posterior.only_set("general", eval_set)
     grid = _grid(tokens, rows["tokens"])
     tables = []
     for size in _ascending(rows["size"] if sizes is None else sizes):
@@ -156,7 +156,7 @@ def cmr_densities(cmr: CMR, *, points: int = 512) -> pd.DataFrame:
 
 
 def cmr_against_tokens(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     sizes: Sequence[float] | None = None,
@@ -169,7 +169,7 @@ def cmr_against_tokens(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws.
     domain : str
         A probed domain.
@@ -203,7 +203,7 @@ def cmr_against_tokens(
 
 
 def cmr_against_size(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     tokens: float,
@@ -216,7 +216,7 @@ def cmr_against_size(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws.
     domain : str
         A probed domain.
@@ -243,7 +243,7 @@ def cmr_against_size(
 
 
 def _cmrs(
-    posterior: Posterior, targets: Iterable[Target], estimand: Estimand, prob: float
+    posterior: Answers, targets: Iterable[Target], estimand: Estimand, prob: float
 ) -> pd.DataFrame:
     found = []
     for target in targets:

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.cmr import Estimand
+from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
-from bayescmr.posterior.posterior import Posterior
 from bayescmr.report import bands, style
 from bayescmr.report.words import short
 
@@ -27,7 +27,7 @@ _LABELS = {
 
 
 def plot_cmr_tokens(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     sizes: Sequence[float] | None = None,
@@ -43,7 +43,7 @@ def plot_cmr_tokens(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws.
     domain : str
         A probed domain.
@@ -103,7 +103,7 @@ def plot_cmr_tokens(
 
 
 def plot_cmr_size(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     tokens: float,
@@ -119,7 +119,7 @@ def plot_cmr_size(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws.
     domain : str
         A probed domain.

@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from bayescmr.errors import TargetError
+from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
-from bayescmr.posterior.posterior import Posterior
 from bayescmr.report import bands, style
 from bayescmr.report.words import percent, short
 
@@ -26,7 +26,7 @@ _ALONE = "#D55E00"
 
 
 def plot_trajectories(
-    posterior: Posterior,
+    posterior: Answers,
     *,
     domain: str,
     sizes: Sequence[float] | None = None,
@@ -42,7 +42,7 @@ def plot_trajectories(
 
     Parameters
     ----------
-    posterior : Posterior
+    posterior : Answers
         Draws and run table.
     domain : str
         A probed domain.

@@ -1,0 +1,12 @@
+"""``bayescmr check``: may the answer be trusted? One command per check."""
+
+from __future__ import annotations
+
+import typer
+
+from bayescmr.cli.check_influence import influence_command
+from bayescmr.cli.check_sensitivity import sensitivity_command
+
+check_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check an answer.")
+check_app.command("influence")(influence_command)
+check_app.command("sensitivity")(sensitivity_command)

@@ -1,0 +1,106 @@
+"""``bayescmr check influence``: what the answer would be without each run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from bayescmr.cli.exits import NOT_CONVERGED
+from bayescmr.cli.output import new_table, print_json, say, screen, warn
+from bayescmr.cli.question import (
+    Base,
+    Domain,
+    EstimandOption,
+    PosteriorFile,
+    Prob,
+    Question,
+    Risk,
+    SetTolerance,
+    Size,
+    Tokens,
+    Tolerance,
+    ToleranceUnit,
+    warn_of_domain,
+)
+from bayescmr.report.words import percent, percent_down
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bayescmr.checks.influence import Influence
+    from bayescmr.cmr import Estimand
+
+
+def influence_command(
+    posterior_file: PosteriorFile,
+    size: Size,
+    domain: Domain,
+    tokens: Tokens,
+    tolerance: Tolerance = None,
+    set_tolerance: SetTolerance = None,
+    tolerance_unit: ToleranceUnit = "nats",
+    base: Base = None,
+    risk: Risk = 0.1,
+    estimand: EstimandOption = "tolerance",
+    prob: Prob = 0.9,
+    json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask which runs the answer rests on: the CMR and the decision without each run in turn.
+
+    Draws are re-weighted; where the weights are unreliable, the model is fitted again without the
+    run. The exit code is 3 if the draws have not converged.
+
+    [bold]Examples[/bold]
+
+      bayescmr check influence posterior.nc --size 3.1e9 --domain finance --tokens 20e9 --risk 0.1
+    """
+    from bayescmr.checks.influence import influence
+    from bayescmr.posterior import load
+
+    question = Question(size, domain, tokens, tolerance, set_tolerance, tolerance_unit, base)
+    with question.naming_options():
+        target = question.target()
+        posterior = load(posterior_file)
+        found = influence(
+            posterior,
+            target,
+            risk=risk,
+            estimand=cast("Estimand", estimand),
+            prob=prob,
+            progress=say,
+        )
+        converged = posterior.cmr(target).converged
+    warn_of_domain(posterior, domain)
+    if json_mode:
+        print_json({"converged": converged} | found.to_dict())
+    else:
+        _print_influence(screen(), found)
+    if not converged:
+        warn("NOT CONVERGED, do not rely on these numbers")
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _print_influence(console: Console, found: Influence) -> None:
+    table = new_table(
+        "without run",
+        "median",
+        f"{100 * found.prob:g} % interval",
+        f"safe at\n{100 * found.risk:g} % risk",
+        "shift of\nmedian",
+        "shift of\nsafe ratio",
+        "k-hat",
+        title=f"{found.estimand} CMR without one run, %; with all: {percent(found.median)},"
+        f" safe {percent_down(found.decision)}",
+    )
+    for _, row in found.table.iterrows():
+        table.add_row(
+            str(row["run"]),
+            percent(row["median"]),
+            f"{percent(row['lower'])} to {percent(row['upper'])}",
+            percent_down(row["decision"]),
+            f"{100 * row['median_shift']:+.1f}",
+            f"{100 * row['decision_shift']:+.1f}",
+            "refit" if row["exact"] else f"{row['khat']:.2f}",
+        )
+    console.print(table)

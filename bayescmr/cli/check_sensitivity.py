@@ -1,0 +1,155 @@
+"""``bayescmr check sensitivity``: how far the answer depends on the prior and on the runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from bayescmr.cli.exits import NOT_CONVERGED
+from bayescmr.cli.options import naming_options, number
+from bayescmr.cli.output import new_table, print_json, say, screen, warn
+from bayescmr.cli.question import (
+    Base,
+    Domain,
+    EstimandOption,
+    PosteriorFile,
+    Prob,
+    Question,
+    Risk,
+    SetTolerance,
+    Size,
+    Tokens,
+    Tolerance,
+    ToleranceUnit,
+    warn_of_domain,
+)
+from bayescmr.report.words import percent, percent_down
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from bayescmr.checks.sensitivity import Sensitivity
+    from bayescmr.cmr import Estimand
+
+_OPTIONS = {"alternatives": "--alternative", "model": "--alternative", "factor": "--widen"}
+
+
+def sensitivity_command(
+    posterior_file: PosteriorFile,
+    size: Size,
+    domain: Domain,
+    tokens: Tokens,
+    tolerance: Tolerance = None,
+    set_tolerance: SetTolerance = None,
+    tolerance_unit: ToleranceUnit = "nats",
+    base: Base = None,
+    risk: Risk = 0.1,
+    estimand: EstimandOption = "tolerance",
+    prob: Prob = 0.9,
+    alternative: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--alternative",
+            metavar="FILE.yaml",
+            help="Model with other priors to fit and ask; repeat it for several.",
+        ),
+    ] = None,
+    widen: Annotated[
+        float | None,
+        typer.Option(
+            "--widen",
+            parser=number("2"),
+            help="Fit and ask again with all priors of the law this many times as wide.",
+        ),
+    ] = None,
+    json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Ask how far the answer depends on the prior: by power-scaling, and by other priors.
+
+    The exit code is 3 if the draws have not converged.
+
+    [bold]Examples[/bold]
+
+      bayescmr check sensitivity posterior.nc --size 3.1e9 --domain finance --tokens 20e9
+
+      bayescmr check sensitivity posterior.nc --size 3.1e9 --domain finance --tokens 20e9 --widen 2
+    """
+    from bayescmr.checks.sensitivity import sensitivity
+    from bayescmr.posterior import load
+
+    question = Question(size, domain, tokens, tolerance, set_tolerance, tolerance_unit, base)
+    with question.naming_options():
+        target = question.target()
+        posterior = load(posterior_file)
+        cmr = posterior.cmr(target)
+        cmr.decide(risk)
+        found = sensitivity(posterior, target)
+        table = None
+        if alternative or widen is not None:
+            from bayescmr.checks.priors import prior_alternatives, widen_priors
+            from bayescmr.posterior.subject import one_posterior
+
+            models: list[Any] = list(alternative or [])
+            with naming_options(_OPTIONS):
+                if widen is not None:
+                    models.append(widen_priors(one_posterior(posterior).model, widen))
+                table = prior_alternatives(
+                    posterior,
+                    target,
+                    models,
+                    risk=risk,
+                    estimand=cast("Estimand", estimand),
+                    prob=prob,
+                    progress=say,
+                )
+    warn_of_domain(posterior, domain)
+    if json_mode:
+        alternatives = None if table is None else table.reset_index().to_dict(orient="records")
+        print_json(found.to_dict() | {"converged": cmr.converged, "alternatives": alternatives})
+    else:
+        _print_sensitivity(screen(), found)
+        if table is not None:
+            _print_alternatives(screen(), table, prob, risk)
+    if not cmr.converged:
+        warn("NOT CONVERGED, do not rely on these numbers")
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _print_sensitivity(console: Console, found: Sensitivity) -> None:
+    table = new_table(
+        "CMR", "prior", "runs", "law", "effect sds", "noise", title="Power-scaling sensitivity"
+    )
+    parts = ["prior", "likelihood", "law", "effect_sd", "noise"]
+    for name, row in found.table.iterrows():
+        table.add_row(
+            str(name), *(f"{row[part]:.3f} ± {row[f'{part}_error']:.3f}" for part in parts)
+        )
+    console.print(table)
+    console.print()
+    for name, row in found.table.iterrows():
+        console.print(f"{name}: {row['diagnosis']}.", markup=False)
+
+
+def _print_alternatives(console: Console, found: pd.DataFrame, prob: float, risk: float) -> None:
+    table = new_table(
+        "model",
+        "median",
+        f"{100 * prob:g} % interval",
+        f"safe at\n{100 * risk:g} % risk",
+        "shift of\nmedian",
+        "shift of\nsafe ratio",
+        title="CMR under other priors, %",
+    )
+    for name, row in found.iterrows():
+        table.add_row(
+            str(name) if row["converged"] else f"{name} (NOT CONVERGED)",
+            percent(row["median"]),
+            f"{percent(row['lower'])} to {percent(row['upper'])}",
+            percent_down(row["decision"]),
+            f"{100 * row['median_shift']:+.1f}",
+            f"{100 * row['decision_shift']:+.1f}",
+        )
+    console.print()
+    console.print(table)
