@@ -2,9 +2,8 @@
 
 A draw of the posterior of the demonstration (24 published runs, one domain) gives
 the law at four sizes. Two more domains get effects drawn from the spread over
-domains of the same draw. The noise is not that of the published curves, which
-are smoothed (1e-4 nats) and would be hopeless for the textbook model, but the
-prior medians of the model: what small real runs show.
+domains of the same draw. The noise is at the prior medians of the model, which
+small real runs show: the published curves are smoothed (1e-4 nats).
 """
 
 from __future__ import annotations
