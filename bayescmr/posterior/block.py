@@ -11,7 +11,7 @@ import xarray as xr
 
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.scales import natural_scales
-from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
+from bayescmr.model.spec import FACTORS, NOISE, ROLES, BlockSpec
 
 Float = npt.NDArray[np.float64]
 Theta = dict[str, Float]
@@ -67,9 +67,9 @@ class BlockPosterior:
         """Standard normals for a new size and a new domain, shape (2, draws, parameters).
 
         The same for every target, so that results are smooth in the target and
-        all evaluation sets of one target share them.
+        all evaluation sets of one target share them. The two losses do not.
         """
-        rng = np.random.default_rng([self.seed, 1])
+        rng = np.random.default_rng([self.seed, 1, ROLES.index(self.spec.role)])
         return rng.standard_normal((2, self.n_draws, len(self.spec.parameters)))
 
     def theta(self, size: float, domain: str, eval_set: str) -> Theta:
