@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayescmr.checks.sbc import sbc
     from bayescmr.cmr import CMR, Target
     from bayescmr.errors import BayesCMRError
     from bayescmr.model.spec import load_model, model_names
@@ -29,6 +30,7 @@ _HOME = {
     "model_names": "bayescmr.model.spec",
     "prior_predictive": "bayescmr.posterior",
     "read_runs": "bayescmr.runs",
+    "sbc": "bayescmr.checks.sbc",
     "simulate_runs": "bayescmr.posterior",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "model_names",
     "prior_predictive",
     "read_runs",
+    "sbc",
     "simulate_runs",
 ]
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bayescmr import __version__
+from bayescmr.cli.check import check_app
 from bayescmr.cli.cmr import cmr_command
 from bayescmr.cli.demo import demo_command
 from bayescmr.cli.exits import INTERRUPTED, WRONG_INPUT
@@ -28,6 +29,7 @@ app.command("demo")(demo_command)
 app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
 app.add_typer(models_app, name="models")
+app.add_typer(check_app, name="check")
 
 
 def _version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""Checks of the package and of a fit: one check per file."""
