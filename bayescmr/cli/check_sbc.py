@@ -71,7 +71,7 @@ def sbc_command(
     ] = None,
     figure: Annotated[
         Path | None,
-        typer.Option("--figure", metavar="FILE.svg", help="Draw the ECDFs of all quantities."),
+        typer.Option("--figure", metavar="FILE.png", help="Draw the ECDFs of all quantities."),
     ] = None,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -86,12 +86,12 @@ def sbc_command(
 
       bayescmr check sbc --model shift_gain --design runs.csv --workers 8 --json
 
-      bayescmr check sbc --simulations 1000 --executor ray --out sbc.jsonl --figure sbc.svg
+      bayescmr check sbc --simulations 1000 --executor ray --out sbc.jsonl --figure sbc.png
     """
     if out is not None:
         output_file(out, "--out", ".jsonl")
     if figure is not None:
-        output_file(figure, "--figure", ".svg")
+        output_file(figure, "--figure", ".png")
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from bayescmr.runs import read_runs

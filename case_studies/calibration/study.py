@@ -98,7 +98,11 @@ class Replicate:
 
 
 def summarise(records: list[dict[str, Any]]) -> dict[str, Any]:
-    """Coverage and mean width with their Monte Carlo errors, by scenario, method and estimand."""
+    """Coverage and mean width with their Monte Carlo errors, by scenario, method and estimand.
+
+    ``stretch`` is the factor by which all intervals of a kind would have to be stretched about
+    their middles to cover as often as they say.
+    """
     found: dict[str, Any] = {}
     for name, scenario in SCENARIOS.items():
         own = [r for r in records if r["scenario"] == name]
@@ -136,12 +140,18 @@ def _coverage(
         hit = (ends[:, 0] - _XTOL <= truth) & (truth <= ends[:, 1] + _XTOL)
         width = ends[:, 1] - ends[:, 0]
         n = len(records)
+        # How many times wider, about its middle, each interval would just have held the truth.
+        off = np.abs(truth - ends.mean(axis=1))
+        needed = np.where(hit & (width == 0), 0.0, off / np.maximum(0.5 * width, 1e-12))
+        stretch = float(np.quantile(needed, p))
         answer[f"{p:g}"] = {
             "hits": int(hit.sum()),
             "coverage": float(hit.mean()),
             # Of the nominal value: that of the observed one is 0 where all are hit.
             "mc_error": float(np.sqrt(p * (1 - p) / n)),
             "width": float(width.mean()),
+            # None where a point would have to become an interval.
+            "stretch": stretch if stretch < 1e6 else None,
             "width_mc_error": float(width.std(ddof=1) / np.sqrt(n)) if n > 1 else None,
         }
     return answer
