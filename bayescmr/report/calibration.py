@@ -57,7 +57,7 @@ def save_sbc(result: SBCResult, path: Path) -> Path:
             ax.set_visible(False)
         figure.supxlabel("percentile of the truth", fontsize=8)
         figure.supylabel("ECDF minus uniform", fontsize=8)
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=110)
     return path
 
 

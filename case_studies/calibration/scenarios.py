@@ -63,6 +63,8 @@ class Scenario:
         What the truth has and the law does not.
     spoil : callable
         What happens to the measured losses.
+    other : str or None
+        Where the fitted law is wrong: another, whose draws are pooled with its draws.
     """
 
     title: str
@@ -75,6 +77,7 @@ class Scenario:
     noise: dict[str, tuple[float, float]] = field(default_factory=dict)
     extra: Callable = nothing_added
     spoil: Callable[[pd.DataFrame, int], pd.DataFrame] = _as_simulated
+    other: str | None = None
 
     @property
     def target(self) -> Target:
@@ -110,13 +113,22 @@ SCENARIOS = {
         "no large ratio", "probed at R = 0.1, 0.2, 0.3 only", runs=design(ratios=(0.1, 0.2, 0.3))
     ),
     "shift_gain_truth": Scenario(
-        "shift_gain is true", "fitted with turning_point", truth="shift_gain"
+        "shift_gain is true",
+        "fitted with turning_point",
+        truth="shift_gain",
+        other="shift_gain",
     ),
     "turning_point_truth": Scenario(
-        "turning_point is true", "fitted with shift_gain", fitted="shift_gain"
+        "turning_point is true",
+        "fitted with shift_gain",
+        fitted="shift_gain",
+        other="turning_point",
     ),
     "effective_tokens": Scenario(
-        "effective tokens are true", "a law of neither family", extra=effective_tokens
+        "effective tokens are true",
+        "a law of neither family",
+        extra=effective_tokens,
+        other="shift_gain",
     ),
     "size_by_time": Scenario(
         "size x time left out", "a tilt in tokens that grows with size, at 8 times the size",
