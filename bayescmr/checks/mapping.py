@@ -33,7 +33,9 @@ def map_indices[T](
     indices : sequence of int
         What to run.
     executor : {"processes", "ray", "serial"}
-        ``ray`` uses the cluster that this process is connected to, or starts one on this machine.
+        ``ray`` uses the cluster that this process is connected to or that RAY_ADDRESS names, else
+        it starts one on this machine. ``processes`` import the calling script anew: what it does
+        must stand under ``if __name__ == "__main__"``.
     workers : int, optional
         How many run at once; default: cores of this machine, or of the cluster.
 
@@ -95,7 +97,8 @@ def _over_ray[T](
 
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, include_dashboard=False, num_cpus=workers)
+        # No number of cores: a cluster named by RAY_ADDRESS has its own.
+        ray.init(log_to_driver=False, include_dashboard=False)
     resources: Any = ray
     limit = workers or int(resources.cluster_resources().get("CPU", 1))
     # One copy of the task for the whole cluster.
@@ -107,7 +110,7 @@ def _over_ray[T](
         while True:
             for index in left:
                 running.append(remote.remote(shared, index))
-                if len(running) >= limit + 1:
+                if len(running) >= limit:
                     break
             if not running:
                 return

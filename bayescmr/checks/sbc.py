@@ -212,7 +212,8 @@ def sbc(
     draws, tune : int
         Of each of the four chains of a fit.
     executor : {"processes", "ray", "serial"}
-        Where simulations run.
+        Where simulations run, see :func:`bayescmr.checks.mapping.map_indices`; a script that uses
+        ``processes`` needs ``if __name__ == "__main__"``.
     workers : int, optional
         How many at once.
     progress : callable, optional

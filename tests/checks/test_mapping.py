@@ -26,9 +26,6 @@ def test_serial():
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::FutureWarning:ray")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_ray():
     pytest.importorskip("ray")
     assert sorted(map_indices(POWERS, range(12), executor="ray", workers=1)) == EXPECTED
