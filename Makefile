@@ -5,6 +5,10 @@
 PYTHON ?= $(shell cat .python-version)
 # Extras installed for the tests.
 EXTRAS := probes,ray,slurm,postgres,pdf,docs,dev
+# Size of the calibration studies, and how many simulations run at once.
+SIMULATIONS := 200
+REPLICATES := 60
+WORKERS := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 # More words for pytest: make test ARGS="-k laws"
 ARGS :=
 
@@ -18,7 +22,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format lock benchmark clean distclean
+.PHONY: help demo test lint format calibrate benchmark lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +43,20 @@ lint: $(VENV)/.stamp-test ## check style, formatting and types
 format: $(VENV)/.stamp-test ## mend style and formatting where ruff can
 	@$(VENV)/bin/ruff check --fix --quiet
 	@$(VENV)/bin/ruff format --quiet
+
+calibrate: $(VENV)/.stamp-demo ## check calibration by simulation: hours; goes on where it stopped
+	@mkdir -p build/calibration docs/calibration
+	@for model in $$($(VENV)/bin/python -c 'import bayescmr as b; print(*b.model_names())'); do \
+		echo "calibration of $$model"; \
+		$(ONE_THREAD) $(VENV)/bin/bayescmr check sbc --model $$model --simulations $(SIMULATIONS) \
+			--workers $(WORKERS) --out build/calibration/sbc_$$model.jsonl \
+			--figure docs/calibration/sbc_$$model.png --json > build/calibration/sbc_$$model.json \
+			|| [ $$? = 3 ] || exit 1; \
+		mv build/calibration/sbc_$$model.json docs/calibration/; \
+	done
+	@$(ONE_THREAD) $(VENV)/bin/python case_studies/calibration/study.py \
+		--replicates $(REPLICATES) --workers $(WORKERS)
+	@$(VENV)/bin/python case_studies/calibration/page.py
 
 lock: $(UV) ## write requirements.lock anew, with the newest versions
 	@$(UV) pip compile --quiet --universal --python-version 3.12 --all-extras --upgrade \

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayescmr.checks.influence import Influence, influence
     from bayescmr.checks.priors import prior_alternatives, widen_priors
+    from bayescmr.checks.sbc import sbc
     from bayescmr.checks.sensitivity import Sensitivity, sensitivity
     from bayescmr.cmr import CMR, BestRatio, Target, best_ratio
     from bayescmr.comparison import Comparison, compare, leave_one_run_out
@@ -50,6 +51,7 @@ _HOME = {
     "prior_alternatives": "bayescmr.checks.priors",
     "prior_predictive": "bayescmr.posterior",
     "read_runs": "bayescmr.runs",
+    "sbc": "bayescmr.checks.sbc",
     "sensitivity": "bayescmr.checks.sensitivity",
     "simulate_runs": "bayescmr.posterior",
     "widen_priors": "bayescmr.checks.priors",
@@ -82,6 +84,7 @@ __all__ = [
     "prior_alternatives",
     "prior_predictive",
     "read_runs",
+    "sbc",
     "sensitivity",
     "simulate_runs",
     "widen_priors",

@@ -25,3 +25,7 @@ class PosteriorFileError(BayesCMRError, ValueError):
 
 class SamplingError(BayesCMRError, RuntimeError):
     """The sampler could not start or finish."""
+
+
+class CheckError(BayesCMRError, RuntimeError):
+    """A check cannot be run, or cannot go on with the results of an earlier run."""

@@ -59,7 +59,7 @@ def _bayescmr(
 
       bayescmr cmr posterior.nc --size 3.1e9 --domain finance --tokens 20e9
 
-    Exit codes: 0 fine, 2 wrong input or usage, 3 not converged.
+    Exit codes: 0 fine, 2 wrong input or usage, 3 not converged or not calibrated.
     """
     if ctx.invoked_subcommand is None:
         text = ctx.get_help()

@@ -5,8 +5,14 @@ from __future__ import annotations
 import typer
 
 from bayescmr.cli.check_influence import influence_command
+from bayescmr.cli.check_sbc import sbc_command
 from bayescmr.cli.check_sensitivity import sensitivity_command
 
-check_app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich", help="Check an answer.")
+check_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Check an answer, or the calibration of a model.",
+)
 check_app.command("influence")(influence_command)
 check_app.command("sensitivity")(sensitivity_command)
+check_app.command("sbc")(sbc_command)

@@ -15,7 +15,7 @@ import xarray as xr
 
 from bayescmr.model.groups import Groups
 from bayescmr.model.hierarchy import Hierarchy
-from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
+from bayescmr.model.spec import FACTORS, NOISE, ROLES, BlockSpec
 
 Float = npt.NDArray[np.float64]
 
@@ -121,7 +121,7 @@ class Coordinates:
         ln_sd = np.log(spec.effect_median) + shift
         sd = np.exp(ln_sd @ hierarchy.factor_columns)
         sd[..., :2] = np.sqrt(spec.variances[:, :2])
-        rng = np.random.default_rng([seed, 3])
+        rng = np.random.default_rng([seed, 3, ROLES.index(spec.role)])
         coef = self.groups.coefficients(anchors, spec.prior_mean, sd, rng)
         noise = spec.noise_mean + spec.noise_scale * draws["noise"].to_numpy()
         leading = ("chain", "draw")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.scales import natural_scales
-from bayescmr.model.spec import FACTORS, NOISE, BlockSpec
+from bayescmr.model.spec import FACTORS, NOISE, ROLES, BlockSpec
 from bayescmr.posterior.diagnostics import Verdict, measure
 
 Float = npt.NDArray[np.float64]
@@ -58,6 +59,20 @@ class BlockPosterior:
         """Draws in all chains."""
         return self.shape[0] * self.shape[1]
 
+    def take(self, draws: Sequence[int]) -> BlockPosterior:
+        """Some draws, indices over all chains, as one chain; for groups that were probed."""
+
+        def some(values: Float) -> Float:
+            return values.reshape(self.n_draws, *values.shape[2:])[None, draws]
+
+        return replace(
+            self,
+            coef=some(self.coef),
+            ln_effect_sd=some(self.ln_effect_sd),
+            noise=some(self.noise),
+            statistics=xr.Dataset(),
+        )
+
     @cached_property
     def scales(self) -> Float:
         """Noise scales, shape (draws, 6), in the order of ``bayescmr.model.scales.SCALES``."""
@@ -68,9 +83,9 @@ class BlockPosterior:
         """Standard normals for a new size and a new domain, shape (2, draws, parameters).
 
         The same for every target, so that results are smooth in the target and
-        all evaluation sets of one target share them.
+        all evaluation sets of one target share them. The two losses do not.
         """
-        rng = np.random.default_rng([self.seed, 1])
+        rng = np.random.default_rng([self.seed, 1, ROLES.index(self.spec.role)])
         return rng.standard_normal((2, self.n_draws, len(self.spec.parameters)))
 
     def theta(self, size: float, domain: str, eval_set: str) -> Theta:

@@ -49,7 +49,9 @@ def prior_predictive(
         if rows.empty:
             continue
         hierarchy = hierarchy_of(rows, block.size_length, reference)
-        rng = np.random.default_rng([seed, stream])
+        # A stream of its own: [seed, 0] would be that of default_rng(seed), which draws the noise
+        # of simulated runs, and [seed, 1] that of effects of new groups.
+        rng = np.random.default_rng([seed, 4, stream])
         shape = (_CHAINS, draws)
         n_par = len(block.parameters)
         ln_sd = np.log(block.effect_median) + block.effect_spread * rng.standard_normal(

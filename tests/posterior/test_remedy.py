@@ -26,10 +26,12 @@ def test_divergences_are_met_with_smaller_steps() -> None:
     first = remedied(SETTINGS, replace(GOOD, divergences=3))
     assert first is not None
     assert first.target_accept == pytest.approx(0.99)
-    assert (first.draws, first.tune) == (SETTINGS.draws, SETTINGS.tune)
+    assert (first.draws, first.tune) == (SETTINGS.draws, 2 * SETTINGS.tune)
     second = remedied(first, replace(GOOD, divergences=1))
     assert second is not None and second.target_accept == pytest.approx(0.998)
-    assert remedied(second, replace(GOOD, divergences=1)) is None
+    last = remedied(second, replace(GOOD, divergences=1))
+    assert last is not None and last.retries == 0
+    assert remedied(last, replace(GOOD, divergences=1)) is None
 
 
 @pytest.mark.parametrize(
