@@ -8,7 +8,7 @@ import pytest
 
 import bayescmr as bc
 
-RATIOS = (0.1, 0.3, 0.5, 0.8)
+RATIOS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
 TOKENS = np.geomspace(1e9, 20e9, 6)
 EFFORT = {"draws": 2000, "tune": 800, "refit_draws": 400, "refit_tune": 300}
 
@@ -57,7 +57,7 @@ def neither():
     parts = [
         frame[frame["domain"] == domain]
         for model, domain in (("turning_point", "law"), ("shift_gain", "code"))
-        for frame in [_simulated(model, ["law", "code"], RATIOS[::2], TOKENS[::2])]
+        for frame in [_simulated(model, ["law", "code"], RATIOS[::3], TOKENS[::2])]
     ]
     return bc.RunTable.from_frame(pd.concat(parts, ignore_index=True))
 
