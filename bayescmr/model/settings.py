@@ -42,7 +42,7 @@ class Settings:
     tune: int = 800
     chains: int = 4
     target_accept: float = 0.95
-    retries: int = 3
+    retries: int = 2
     max_checkpoints: int = 24
     cores: int | None = None
     sampler: Sampler = "nutpie"

@@ -56,7 +56,9 @@ def remedied(settings: Settings, verdict: Verdict) -> Settings | None:
     """
     # Who asks for fewer draws than the gate needs wants a quick look, not another number of draws.
     enough = settings.draws * settings.chains >= 4 * MIN_ESS
-    longer = enough and verdict.unmixed
+    # Where chains diverge, effective draws near the gate are not to be counted on either.
+    scarce = min(verdict.min_ess_bulk, verdict.min_ess_tail) < 2 * MIN_ESS
+    longer = enough and (verdict.unmixed or (verdict.divergences > 0 and scarce))
     if not settings.retries or not (verdict.divergences or longer):
         return None
     accept = settings.target_accept

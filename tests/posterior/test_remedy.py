@@ -14,7 +14,7 @@ from bayescmr.posterior.diagnostics import Verdict
 from bayescmr.posterior.remedy import remedied
 
 WORST = {"rhat": "a", "bulk": "b", "tail": "c"}
-GOOD = Verdict(1.002, 900.0, 800.0, WORST)
+GOOD = Verdict(1.002, 1900.0, 1800.0, WORST)
 SETTINGS = Settings(seed=1)
 
 
@@ -29,9 +29,15 @@ def test_divergences_are_met_with_smaller_steps() -> None:
     assert (first.draws, first.tune) == (SETTINGS.draws, 2 * SETTINGS.tune)
     second = remedied(first, replace(GOOD, divergences=1))
     assert second is not None and second.target_accept == pytest.approx(0.998)
-    last = remedied(second, replace(GOOD, divergences=1))
-    assert last is not None and last.retries == 0
-    assert remedied(last, replace(GOOD, divergences=1)) is None
+    assert second.retries == 0
+    assert remedied(second, replace(GOOD, divergences=1)) is None
+
+
+def test_divergences_and_few_effective_draws_are_met_at_once() -> None:
+    following = remedied(SETTINGS, replace(GOOD, divergences=3, min_ess_tail=500.0))
+    assert following is not None
+    assert following.target_accept == pytest.approx(0.99)
+    assert following.draws == 2 * SETTINGS.draws
 
 
 @pytest.mark.parametrize(
