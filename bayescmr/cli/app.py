@@ -111,4 +111,4 @@ def _usage(error: typer.TyperException) -> str:
             return f"{name}: missing{hint}"
         return f"{name}: {error.message}"
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    return f"{text.rstrip('.')}{hint}"
+    return f"{text.rstrip('.') or 'no command given'}{hint}"

@@ -118,13 +118,22 @@ def sensitivity_command(
 
 
 def _print_sensitivity(console: Console, found: Sensitivity) -> None:
+    # Two digits and tight columns: 80 characters of width hold it all.
     table = new_table(
-        "CMR", "prior", "runs", "law", "effect sds", "noise", title="Power-scaling sensitivity"
+        "CMR",
+        "prior",
+        "runs",
+        "law",
+        "effect sds",
+        "noise",
+        tight=True,
+        title="Power-scaling sensitivity ± Monte Carlo error, to the prior, the runs\n"
+        "and each part of the prior",
     )
     parts = ["prior", "likelihood", "law", "effect_sd", "noise"]
     for name, row in found.table.iterrows():
         table.add_row(
-            str(name), *(f"{row[part]:.3f} ± {row[f'{part}_error']:.3f}" for part in parts)
+            str(name), *(f"{row[part]:.2f} ± {row[f'{part}_error']:.2f}" for part in parts)
         )
     console.print(table)
     console.print()

@@ -47,3 +47,10 @@ def test_reports_in_words_and_in_json(cli, tmp_path) -> None:
     summary = json.loads(again.stdout)
     assert (summary["outcome"], summary["not_converged"]) == ("REVIEW", 3)
     assert again.stderr == ""
+
+
+def test_no_command_is_told(cli) -> None:
+    done = cli("check")
+    assert done.returncode == 2
+    assert "influence" in done.stdout and "sensitivity" in done.stdout
+    assert done.stderr == "bayescmr: no command given; `bayescmr check --help` shows examples\n"
