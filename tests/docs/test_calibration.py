@@ -41,7 +41,7 @@ def test_a_changed_result_changes_the_page(page, script, repo_root, tmp_path):
     assert "90 % intervals held 12 %" in changed
 
 
-@pytest.mark.parametrize("name", ["turning_point", "shift_gain", "two_power"])
+@pytest.mark.parametrize("name", bc.model_names())
 def test_results_are_of_the_shipped_model(repo_root, name):
     """A model whose priors change must be calibrated again."""
     path = repo_root / "docs" / "calibration" / f"sbc_{name}.json"
