@@ -6,6 +6,7 @@ reference point, and its two constraints hold for whatever they are.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, override
 
@@ -126,9 +127,9 @@ class _Dcpt(Law):
     )
 
     @staticmethod
+    @abstractmethod
     def _own(ratio: Array) -> Array:
         """Share of the corpus whose loss this is, given the domain share."""
-        raise NotImplementedError
 
     def _parts(
         self, theta: Mapping[str, Array], tokens: Array, ratio: Array, ref: Reference, xp: Any
