@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, out: Path) -> Tokenizer:
     """
     if vocab_size < 257:
         raise CorpusError(f"vocab_size: got {vocab_size}, expected at least 257 (bytes and end)")
+    _need_backend()
     from tokenizers import Tokenizer as Backend
     from tokenizers import decoders, models, pre_tokenizers, trainers
 
@@ -150,6 +152,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, out: Path) -> Tokenizer:
 
 
 def _from_json(name: str, text: str, where: str, end: str | int | None) -> Tokenizer:
+    _need_backend()
     from tokenizers import Tokenizer as Backend
 
     try:
@@ -206,6 +209,14 @@ def _read_json(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise CorpusError(f"tokenizer: {file} is not JSON ({error})") from None
     return found if isinstance(found, dict) else {}
+
+
+def _need_backend() -> None:
+    if find_spec("tokenizers") is None:
+        raise CorpusError(
+            "tokenizer: the package `tokenizers` is not installed; `pip install"
+            f" 'bayescmr[probes]'`, or choose {BYTES!r}, which needs none"
+        )
 
 
 def _allow_threads() -> None:

@@ -110,8 +110,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/cpu_probes"))
     parser.add_argument("--workers", type=int, default=2)
     words = parser.parse_args()
-    if not (words.work / "corpora").exists():
-        run_all([["corpora", "--out", str(words.work / "corpora")]], 1)
+    run_all([["corpora", "general", *DOMAINS, "--out", str(words.work / "corpora")]], 1)
     bases = sorted({(probe.size, probe.base_seed) for probe in probes()})
     run_all([base_command(words.work, *base) for base in bases], words.workers)
     run_all([probe_command(words.work, probe) for probe in probes()], words.workers)

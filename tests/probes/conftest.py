@@ -68,8 +68,9 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
 @pytest.fixture(scope="session")
 def bpe_corpus(general: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Texts of the general corpus, by the tokenizer that ships."""
+    pytest.importorskip("tokenizers")
     return prepare_corpus(
-        [general.folder.parent],
+        [Path(path) for path in general.details["sources"]],
         tmp_path_factory.mktemp("bpe") / "corpus",
         name="general",
         tokenizer=load_tokenizer(),

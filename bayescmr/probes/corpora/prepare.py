@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def prepare_corpus(
     text_field: str = "text",
     max_tokens: int | None = None,
     licence: str | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Corpus:
     """Turn texts into a corpus, one document after the other.
 
@@ -63,6 +64,8 @@ def prepare_corpus(
         Stop after the document that reaches this many tokens, in the order of reading.
     licence : str, optional
         Licence of the texts, for the record.
+    progress : callable, optional
+        Called now and then with the number of tokens written so far.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def prepare_corpus(
         validation_share=validation_share,
         max_tokens=max_tokens,
         sources={source: {"files": len(files[source]), "licence": licence} for source in files},
+        progress=progress,
     )
 
 
@@ -96,6 +100,7 @@ def write_corpus(
     max_tokens: int | None = None,
     sources: Mapping[str, Mapping[str, Any]],
     details: Mapping[str, Any] | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Corpus:
     """Turn a stream of documents into a corpus: `prepare_corpus` once the files are read.
 
@@ -103,7 +108,7 @@ def write_corpus(
     ----------
     documents : iterable of Document
         Texts; each names one of ``sources``.
-    out, name, tokenizer, validation_share, max_tokens
+    out, name, tokenizer, validation_share, max_tokens, progress
         As of `prepare_corpus`.
     sources : mapping of str to mapping
         What is known of each source, such as its licence.
@@ -129,7 +134,10 @@ def write_corpus(
         for document, split, ids in _encode(kept(), tokenizer):
             writers[split].append(ids)
             used[document.source].add(split, ids, document.text)
-            if max_tokens is not None and sum(w.n_tokens for w in writers.values()) >= max_tokens:
+            written = sum(writer.n_tokens for writer in writers.values())
+            if progress is not None:
+                progress(written)
+            if max_tokens is not None and written >= max_tokens:
                 break
         _finish(
             folder,
@@ -159,6 +167,7 @@ def adopt_shards(
     dtype: str,
     validation_share: float = 0.02,
     licence: str | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Corpus:
     """Turn pre-tokenised shards into a corpus; the ids are copied as they are.
 
@@ -169,7 +178,7 @@ def adopt_shards(
     ----------
     shards : sequence of str or Path
         ``.npy`` arrays of one dimension, or raw ``.bin`` files without a header.
-    out, name, validation_share, licence
+    out, name, validation_share, licence, progress
         As of `prepare_corpus`.
     tokenizer : Tokenizer
         The one that made the ids. That it did cannot be checked, other than by their range.
@@ -197,6 +206,8 @@ def adopt_shards(
                 split = split_of(key, validation_share)
                 writers[split].append(ids)
                 used[path].add(split, ids)
+                if progress is not None:
+                    progress(sum(writer.n_tokens for writer in writers.values()))
         _finish(
             folder,
             writers,
