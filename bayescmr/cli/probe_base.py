@@ -18,9 +18,7 @@ def base_command(
     ],
     general: o.General,
     tokens: o.Tokens,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="Where the base goes.")
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the base goes.")],
     seed: o.Seed = 1,
     part: Annotated[
         Any,
@@ -102,7 +100,7 @@ def base_command(
             checkpoints=checkpoints,
         )
         execution = Execution(
-            device=device,
+            device=cast(Any, device),
             strategy=cast(Any, strategy),
             micro_sequences=micro_sequences,
             compile=compile_model,

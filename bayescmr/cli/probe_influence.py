@@ -44,7 +44,7 @@ def influence_command(
 
     [bold]Example[/bold]
 
-      bayescmr probe influence --base bases/100k --general corpora/general --domain-corpus corpora/legal
+      bayescmr probe influence --base bases/100k --general general --domain-corpus legal
     """
     from bayescmr.probes.config import CorpusUse, ProbeConfig, Training
     from bayescmr.probes.influence import influence
@@ -65,7 +65,7 @@ def influence_command(
             batches=batches,
             sequences=sequences,
             preconditioner=cast(Any, preconditioner),
-            device=device,
+            device=cast(Any, device),
         )
     low, high = found.interval(prob)
     console = screen(json_mode=json_mode)
@@ -79,7 +79,9 @@ def influence_command(
     )
     if found.ratio == 1:
         console.print("no share raises the general loss at first: the constraint does not bind")
-    console.print(f"{found.tokens:,} tokens, {found.seconds:.1f} s, preconditioner {preconditioner}")
+    console.print(
+        f"{found.tokens:,} tokens, {found.seconds:.1f} s, preconditioner {preconditioner}"
+    )
     if json_mode:
         print_json(
             {

@@ -52,9 +52,7 @@ def part(text: str) -> tuple[float, float]:
 Tokens = Annotated[
     int, typer.Option("--tokens", parser=count("524k"), help="Tokens to train for: 524k, 2.5M.")
 ]
-Seed = Annotated[
-    int, typer.Option("--seed", parser=whole(0, 2**32 - 1), help="Of the data order.")
-]
+Seed = Annotated[int, typer.Option("--seed", parser=whole(0, 2**32 - 1), help="Of the data order.")]
 LearningRate = Annotated[
     float | None, typer.Option("--learning-rate", parser=number("1e-3"), help="Peak rate.")
 ]
@@ -84,9 +82,7 @@ Precision = Annotated[
 ]
 Checkpoints = Annotated[
     int,
-    typer.Option(
-        "--checkpoints", parser=whole(1, 10**4), help="Evaluations, evenly in ln tokens."
-    ),
+    typer.Option("--checkpoints", parser=whole(1, 10**4), help="Evaluations, evenly in ln tokens."),
 ]
 ValidationTokens = Annotated[
     int,

@@ -82,7 +82,11 @@ def run_command(
     ] = "ce",
     beta: Annotated[
         float,
-        typer.Option("--beta", parser=number("1"), help="Weight of the replay loss (ce, kl), or of its divergence (ce+kl)."),
+        typer.Option(
+            "--beta",
+            parser=number("1"),
+            help="Weight of the replay loss (ce, kl), or of its divergence (ce+kl).",
+        ),
     ] = 1.0,
     context: o.Context = 128,
     sequences: o.Sequences = 16,
@@ -106,9 +110,9 @@ def run_command(
 
     [bold]Examples[/bold]
 
-      bayescmr probe run --base bases/100k --general corpora/general --domain-corpus corpora/legal --ratio 0.25 --tokens 524k
+      bayescmr probe run --base 100k --general web --domain-corpus law --ratio .25 --tokens 524k
 
-      torchrun --nproc-per-node 8 -m bayescmr probe run --strategy fsdp --base llama/ --learning-rate 1e-5 ...
+      torchrun --nproc-per-node 8 -m bayescmr probe run --strategy fsdp --base llama ...
 
     Exit codes: 0 done, 2 wrong input, 4 diverged, 75 stopped and saved: run it again.
     """
@@ -145,7 +149,7 @@ def run_command(
             checkpoints=checkpoints,
         )
         execution = Execution(
-            device=device,
+            device=cast(Any, device),
             strategy=cast(Any, strategy),
             micro_sequences=micro_sequences,
             compile=compile_model,

@@ -53,7 +53,9 @@ def _tell(result: Result, *, json_mode: bool) -> None:
     data = result.data
     console = screen(json_mode=json_mode)
     names = list(dict.fromkeys(row["eval_set"] for row in data["measurements"]))
-    table = new_table("tokens", *(f"{name} loss" for name in names), *(f"{n} change" for n in names))
+    table = new_table(
+        "tokens", *(f"{name} loss" for name in names), *(f"{n} change" for n in names)
+    )
     table.columns[0].justify = "right"
     by_tokens: dict[int, dict[str, dict[str, Any]]] = {}
     for row in data["measurements"]:
@@ -95,7 +97,13 @@ def _bar(steps: int) -> Iterator[Any]:
     if not progress_wanted():
         yield None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     with Progress(
         TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),

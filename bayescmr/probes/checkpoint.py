@@ -1,4 +1,4 @@
-"""Where a run can go on after it was stopped: weights, moments and counters, in safetensors and JSON."""
+"""Where a stopped run can go on: weights and moments in safetensors, counters in JSON."""
 
 from __future__ import annotations
 

@@ -42,9 +42,10 @@ class CorpusUse:
         _require(_finite(self.weight) and self.weight > 0, "weight", self.weight, "a number > 0")
         if self.part is not None:
             object.__setattr__(self, "part", tuple(self.part))
-            good = len(self.part) == 2 and all(_finite(v) for v in self.part)
+            ends = list(self.part)
+            good = all(_finite(v) for v in ends) and [0, *ends, 1] == sorted([0, *ends, 1])
             _require(
-                good and 0 <= self.part[0] < self.part[1] <= 1,
+                good and len(ends) == 2 and ends[0] < ends[1],
                 "part",
                 self.part,
                 "two shares with 0 <= from < to <= 1, for example 0:0.7",
@@ -118,9 +119,7 @@ class Training:
         _word("precision", self.precision, Precision)
         rate = self.final_learning_rate
         if self.schedule == "constant":
-            _require(
-                rate is None, "final_learning_rate", rate, "none with the schedule constant"
-            )
+            _require(rate is None, "final_learning_rate", rate, "none with the schedule constant")
         else:
             _require(
                 rate is not None and _finite(rate) and 0 <= rate <= self.learning_rate,
@@ -253,8 +252,8 @@ class Execution:
 
     Parameters
     ----------
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU where there is one.
     strategy : {"none", "ddp", "fsdp"}
         How processes started by torchrun share the work.
     micro_sequences : int or None
@@ -271,7 +270,7 @@ class Execution:
         Steps between two lines of the log.
     """
 
-    device: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     strategy: Literal["none", "ddp", "fsdp"] = "none"
     micro_sequences: int | None = None
     compile: bool = False
@@ -369,9 +368,7 @@ def _make(kind: Any, values: Any, where: str) -> Any:
     if not isinstance(values, Mapping):
         raise ProbeError(f"{where}: got {type(values).__name__}, expected a JSON object")
     known = {f.name for f in fields(kind)}
-    needed = {
-        f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING
-    }
+    needed = {f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING}
     for problem, names in (("unknown", set(values) - known), ("missing", needed - set(values))):
         if names:
             raise ProbeError(

@@ -83,9 +83,7 @@ class Influence:
         return float(low), float(high)
 
 
-def first_order_ratio(
-    general: npt.ArrayLike, domain: npt.ArrayLike
-) -> npt.NDArray[np.float64]:
+def first_order_ratio(general: npt.ArrayLike, domain: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Return the share at which the first-order change of the general loss is zero.
 
     Parameters
@@ -112,7 +110,7 @@ def influence(
     sequences: int = 32,
     preconditioner: Preconditioner = "adam",
     draws: int = 2000,
-    device: str = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
 ) -> Influence:
     """Measure the first-order critical ratio of a base.
 
@@ -129,8 +127,8 @@ def influence(
         kept moments have it; or none, as plain gradient descent.
     draws : int
         Bootstrap draws.
-    device : str
-        ``auto``, ``cpu`` or ``cuda``.
+    device : {"auto", "cpu", "cuda"}
+        ``auto`` takes a GPU where there is one.
 
     Returns
     -------
@@ -154,7 +152,8 @@ def influence(
     where = Parallel.from_environment(device=device, strategy="none").device
     model = planned.model().to(where)
     scale = _scale(planned, model, preconditioner)
-    general, domain = [], []
+    general: list[list[float]] = []
+    domain: list[list[float]] = []
     weighted = []
     for tokens in _validation(planned, batches, sequences):
         gradient = _gradient(model, tokens)

@@ -1,9 +1,8 @@
-"""From a configuration to something that can be trained: corpora opened, model loaded, all checked."""
+"""From a configuration to a job: corpora opened, model loaded, all checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bayescmr.errors import ProbeError
@@ -191,9 +190,7 @@ def _opened(
     return found
 
 
-def _check_fit(
-    vocab_size: int, context_limit: int | None, corpus: Corpus, config: Config
-) -> None:
+def _check_fit(vocab_size: int, context_limit: int | None, corpus: Corpus, config: Config) -> None:
     if vocab_size < corpus.vocab_size:
         raise ProbeError(
             f"corpus {corpus.name!r}: got token ids up to {corpus.vocab_size - 1}, the model knows"

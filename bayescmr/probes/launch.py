@@ -137,9 +137,7 @@ def _alone(folder: Path, is_main: bool) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ProbeError(
-                f"{folder}: another process is making this run; wait for it"
-            ) from None
+            raise ProbeError(f"{folder}: another process is making this run; wait for it") from None
         yield
 
 

@@ -115,7 +115,7 @@ def _version(name: str) -> str | None:
 
 
 def _git() -> dict[str, Any] | None:
-    """Commit of this package's checkout, and whether files differ from it; None if it is no checkout."""
+    """Commit of this package's checkout and whether files differ; None if it is no checkout."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return None

@@ -43,7 +43,7 @@ def learning_rate(training: Training, step: int, steps: int) -> float:
 
 def describe(training: Training) -> str:
     """Return the schedule in words, for the run table."""
-    words = [training.schedule]
+    words: list[str] = [training.schedule]
     if training.schedule != "constant":
         words.append(f"to {training.last_learning_rate:g}")
     if training.warmup_tokens:

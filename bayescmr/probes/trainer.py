@@ -244,7 +244,7 @@ class _Trainer:
         progress.training_seconds += time.monotonic() - began
 
     def _gradients(self, batch: Batch) -> torch.Tensor:
-        """Add up the gradient of the mean loss of a batch; return this process's part of the loss."""
+        """Add up the gradient of a batch's mean loss; return this process's part of the loss."""
         parallel, config = self.parallel, self.job.config
         rows = slice(parallel.rank, None, parallel.world)
         tokens = torch.from_numpy(np.ascontiguousarray(batch.tokens[rows])).to(parallel.device)
@@ -260,15 +260,18 @@ class _Trainer:
                     if self.reference is not None:
                         with torch.no_grad():
                             reference_logits = self.reference(inputs[~is_domain[some]])
-                loss = training_loss(
-                    logits,
-                    targets,
-                    is_domain[some],
-                    mode=getattr(config, "loss_mode", "ce"),
-                    beta=getattr(config, "beta", 1.0),
-                    reference_logits=reference_logits,
-                ).sum() / self.training.sequences
-                loss.backward()
+                loss = (
+                    training_loss(
+                        logits,
+                        targets,
+                        is_domain[some],
+                        mode=getattr(config, "loss_mode", "ce"),
+                        beta=getattr(config, "beta", 1.0),
+                        reference_logits=reference_logits,
+                    ).sum()
+                    / self.training.sequences
+                )
+                loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 

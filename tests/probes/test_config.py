@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bayescmr.errors import ProbeError
 from bayescmr.probes import BaseConfig, CorpusUse, Execution, ProbeConfig, Training, read_config
 from bayescmr.probes.config import digest, evaluation_steps, from_dict, steps_of, to_dict
-from hypothesis import given
-from hypothesis import strategies as st
 
 PROBE = ProbeConfig(
     base="base",

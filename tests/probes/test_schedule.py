@@ -2,8 +2,10 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+
 from bayescmr.probes import Training
 from bayescmr.probes.schedule import describe, learning_rate
 
@@ -38,7 +40,7 @@ def test_cosine_is_half_way_half_way():
 def test_wsd_is_constant_and_then_a_straight_line():
     assert set(rates(WSD)[10:140]) == {1e-3}
     falling = rates(WSD)[139:]
-    steps = [a - b for a, b in zip(falling, falling[1:], strict=False)]
+    steps = [a - b for a, b in pairwise(falling)]
     assert steps == pytest.approx([9e-4 / 60] * 60)
     assert falling[-1] == pytest.approx(1e-4)
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import brentq
+
 from bayescmr.errors import ProbeError
 from bayescmr.probes.bases import MOMENTS
 from bayescmr.probes.influence import _bootstrap, first_order_ratio, influence
 from bayescmr.probes.jobs import plan
 from bayescmr.probes.mixture import Mixture, validation_sequences
-from scipy.optimize import brentq
 
 pytestmark = pytest.mark.slow
 
@@ -81,9 +82,7 @@ def test_the_interval_covers_as_often_as_it_says():
     truth = first_order_ratio(validation @ replay, validation @ domain)
     hits, n = 0, 400
     for k in range(n):
-        v, g, d = (
-            mean + 2 * rng.normal(size=(16, 200)) for mean in (validation, replay, domain)
-        )
+        v, g, d = (mean + 2 * rng.normal(size=(16, 200)) for mean in (validation, replay, domain))
         low, high = np.quantile(_bootstrap(v @ g.T, v @ d.T, 1000, k), [0.05, 0.95])
         hits += low <= truth <= high
     assert 0.84 <= hits / n <= 0.96

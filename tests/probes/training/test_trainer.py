@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from bayescmr.errors import ProbeError
 from bayescmr.probes import CorpusUse, Execution, collect, run
 from bayescmr.probes.checkpoint import load_checkpoint
