@@ -29,3 +29,7 @@ class SamplingError(BayesCMRError, RuntimeError):
 
 class CheckError(BayesCMRError, RuntimeError):
     """A check cannot be run, or cannot go on with the results of an earlier run."""
+
+
+class ProbeError(BayesCMRError, RuntimeError):
+    """A probe cannot start or go on."""
