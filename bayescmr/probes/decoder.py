@@ -138,12 +138,10 @@ class Decoder(LanguageModel):
         """Keep only what enters each block and compute the rest again."""
         self._checkpointing = on
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write ``architecture.json`` and ``model.safetensors`` into an existing folder."""
         from safetensors.torch import save_file
 
-        # `parameters` and not `state_dict`: a tied matrix is written once.
-        weights = {name: weight.detach().cpu() for name, weight in self.named_parameters()}
         save_file(weights, folder / WEIGHTS_FILE)
         text = json.dumps(self.architecture.to_dict(), indent=2)
         (folder / ARCHITECTURE_FILE).write_text(text + "\n", encoding="utf-8")

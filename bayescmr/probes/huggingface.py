@@ -57,9 +57,10 @@ class HuggingFaceModel(LanguageModel):
         else:
             self.model.gradient_checkpointing_disable()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write ``config.json`` and safetensors into an existing folder."""
-        self.model.save_pretrained(folder)
+        own = {name.removeprefix("model."): weight for name, weight in weights.items()}
+        self.model.save_pretrained(folder, state_dict=own)
 
 
 def load_checkpoint(folder: Path) -> HuggingFaceModel:

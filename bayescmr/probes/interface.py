@@ -49,8 +49,8 @@ class LanguageModel(nn.Module, ABC):
         """Keep only what enters each block and compute the rest again: less memory, more time."""
 
     @abstractmethod
-    def save(self, folder: Path) -> None:
-        """Write weights (safetensors) and configuration into an existing folder."""
+    def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
+        """Write configuration and these weights (safetensors) into an existing folder."""
 
     def flops_per_token(self, context: int) -> float:
         """Operations of forward and backward pass for one token.

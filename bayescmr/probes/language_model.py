@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bayescmr.errors import ProbeError
 from bayescmr.probes.decoder import ARCHITECTURE_FILE, WEIGHTS_FILE, Decoder
@@ -60,21 +61,28 @@ def load_model(folder: str | Path) -> LanguageModel:
     )
 
 
-def save_model(model: LanguageModel, folder: str | Path) -> None:
+def save_model(
+    model: LanguageModel, folder: str | Path, weights: dict[str, Tensor] | None = None
+) -> None:
     """Write a model so that `load_model` reads it; a reader never sees half of it.
 
     Parameters
     ----------
     model : LanguageModel
-        Not wrapped for several processes.
+        Its configuration, and its weights where it holds all of them.
     folder : str or Path
         Replaced if there is one.
+    weights : dict of str to Tensor, optional
+        Whole weights of a model in shards, of `Parallel.full_weights`.
     """
+    if weights is None:
+        # Parameters and not `state_dict`: a tied matrix is written once.
+        weights = {name: weight.detach().cpu() for name, weight in model.named_parameters()}
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     written = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        model.save(written)
+        model.save(written, weights)
         written.chmod(0o755)  # mkdtemp's folders are private
         if folder.exists():
             # A folder cannot be replaced in one move: the old one goes only once the new is whole.

@@ -43,7 +43,7 @@ def test_a_failed_save_leaves_the_old_model_and_nothing_else(
     model = new_model(architecture("25k", 64), seed=1)
     save_model(model, tmp_path / "base")
 
-    def full_disk(folder: Path) -> None:
+    def full_disk(folder: Path, _: object) -> None:
         (folder / "model.safetensors").write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
