@@ -1,4 +1,4 @@
-"""What each process of the tests of parallel training runs: ``worker.py STRATEGY FOLDER``."""
+"""What each process of the tests of parallel training runs: ``worker.py FOLDER``."""
 
 from __future__ import annotations
 
@@ -79,4 +79,5 @@ def run(strategy: Strategy, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1], Path(sys.argv[2]))
+    for name in ("ddp", "fsdp"):  # in turn: starting processes is what takes time
+        run(name, Path(sys.argv[1], name))

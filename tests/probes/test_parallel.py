@@ -30,14 +30,16 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["ddp", "fsdp"])
-def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp(request.param)
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("launched")
+    for strategy in ("ddp", "fsdp"):
+        (folder / strategy).mkdir()
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     # Port 0: the system picks a free one.
     launcher += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
     done = subprocess.run(
-        [*launcher, str(WORKER), request.param, str(folder)],
+        [*launcher, str(WORKER), str(folder)],
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -46,6 +48,11 @@ def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="module", params=["ddp", "fsdp"])
+def together(request: pytest.FixtureRequest, launched: Path) -> Path:
+    return launched / request.param
 
 
 @pytest.mark.parametrize("file", ["half.safetensors", "whole.safetensors"])
