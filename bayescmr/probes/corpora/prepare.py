@@ -23,8 +23,6 @@ from bayescmr.probes.tokenizer import Tokenizer
 _BATCH = 2**20
 #: Longer documents are encoded in pieces, cut at an end of line.
 _PIECE = 2**18
-
-
 #: Where shards have no end of text, documents are this long.
 _LONGEST_SHARD_DOCUMENT = 2**16
 

@@ -22,7 +22,7 @@ from bayescmr.errors import CorpusError
 from bayescmr.probes.corpora import Corpus, adopt_shards, open_corpus, prepare_corpus
 from bayescmr.probes.corpora import documents as documents_module
 from bayescmr.probes.corpora.documents import cut
-from bayescmr.probes.corpora.split import Duplicates, digest, split_of
+from bayescmr.probes.corpora.split import DigestSet, Duplicates, digest, split_of
 from bayescmr.probes.tokenizer import load_tokenizer
 
 Write = Callable[[str, str | bytes], Path]
@@ -372,6 +372,9 @@ GOOD = b'{"text": "fine"}\n'
         ("a.jsonl", GOOD + b'{"body": "x"}\n', "line 2 has no field 'text'; its fields: 'body'"),
         ("a.jsonl", GOOD + b'["x"]\n', "line 2 is not a JSON object"),
         ("a.jsonl", GOOD + b'{"text": 3}\n', "line 2: 'text' is int, expected text"),
+        ("a.jsonl", GOOD + b'{"text": "\\ud800"}\n', "line 2: 'text' is no valid Unicode"),
+        ("a.json", b'[{"text": "x"}]', "a.json: .json is not read; expected JSON lines"),
+        ("a.csv", b"text\nx\n", "a.csv: .csv is not read"),
         ("a.jsonl.gz", b"not gzip", "a.jsonl.gz: cannot be read"),
         ("a.txt.gz", gzip.compress(b"text\n" * 999)[:-9], "a.txt.gz: cannot be read"),
         ("a.parquet", b"PAR1 not", "a.parquet: cannot be read as Parquet"),
@@ -477,3 +480,24 @@ def test_opening_what_is_not_there(tmp_path: Path) -> None:
 def test_mapped_tokens_cannot_be_changed(general: Corpus) -> None:
     with pytest.raises(ValueError, match="read-only"):
         general.tokens("train")[0] = 1
+
+
+# --- the set of digests -----------------------------------------------------------------
+
+
+@given(st.lists(st.one_of(st.integers(2, 2**64 - 1), st.integers(2, 40)), max_size=3000))
+def test_digest_set_is_a_set(keys: list[int]) -> None:
+    seen: set[int] = set()
+    digests = DigestSet()
+    for key in keys:
+        assert digests.add(key) == (key not in seen)
+        seen.add(key)
+        assert len(digests) == len(seen)
+
+
+def test_digest_set_grows_and_takes_little() -> None:
+    keys = np.random.default_rng(1).integers(2, 2**64, size=100_000, dtype=np.uint64).tolist()
+    digests = DigestSet()
+    assert all(digests.add(key) for key in keys)
+    assert not any(digests.add(key) for key in keys)
+    assert 16 * len(keys) <= 8 * len(digests._slots) <= 32 * len(keys)
