@@ -31,5 +31,9 @@ class CheckError(BayesCMRError, RuntimeError):
     """A check cannot be run, or cannot go on with the results of an earlier run."""
 
 
+class CorpusError(BayesCMRError, ValueError):
+    """A corpus cannot be read or made."""
+
+
 class ProbeError(BayesCMRError, RuntimeError):
     """A probe cannot start or go on."""

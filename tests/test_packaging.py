@@ -167,7 +167,8 @@ def test_wheel_holds_code_models_data_and_licence(
     data = {path for path in (package / "data").rglob("*") if path.is_file()}
     data = {path for path in data if "__pycache__" not in path.parts}
     assert data, "bayescmr/data is empty: the demonstration has no table to read"
-    expected = data | set(package.rglob("*.py")) | {package / "py.typed"}
+    tokenizer = package / "probes" / "tokenizers" / "bpe1024.json"
+    expected = data | set(package.rglob("*.py")) | {package / "py.typed", tokenizer}
     assert {path.relative_to(repo_root).as_posix() for path in expected} <= names
 
     info = f"bayescmr-{version}.dist-info"

@@ -17,6 +17,7 @@ from bayescmr.cli.demo import demo_command
 from bayescmr.cli.exits import INTERRUPTED, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
 from bayescmr.cli.models import models_app
+from bayescmr.cli.probe import probe_app
 from bayescmr.errors import BayesCMRError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command("cmr")(cmr_command)
 app.command("compare")(compare_command)
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
+app.add_typer(probe_app, name="probe")
 
 
 def _version(wanted: bool) -> None:

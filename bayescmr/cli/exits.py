@@ -8,3 +8,8 @@ WRONG_INPUT = 2
 NOT_CONVERGED = 3
 #: Stopped from the keyboard.
 INTERRUPTED = 130
+#: A training run diverged; its result is kept and marked.
+DIVERGED = 4
+#: A training run was told to stop and has saved its state: the same command goes on. It is
+#: sysexits' EX_TEMPFAIL, which batch systems know as "try again".
+RESUME = 75
