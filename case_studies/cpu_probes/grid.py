@@ -34,6 +34,8 @@ REPLICATED = (
 )
 #: Settings that are repeated from a second base.
 SECOND_BASE = (("100k", "legal", 0.25), ("100k", "legal", 0.5), ("100k", "code", 0.25))
+#: Run tables, and the folder whose results each holds.
+TABLES = {"runs": "probes", "second_base": "second_base"}
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,10 @@ def base_command(work: Path, size: str, seed: int) -> list[str]:
     ]  # fmt: skip
 
 
-def probe_command(work: Path, probe: Probe, out: str = "probes") -> list[str]:
+def probe_command(work: Path, probe: Probe, out: str | None = None) -> list[str]:
     """Return the command that makes a probe."""
+    if out is None:
+        out = TABLES["runs" if probe.base_seed == 1 else "second_base"]
     return [
         "run", "--base", str(base_folder(work, probe.size, probe.base_seed)),
         "--general", str(work / "corpora" / "general"),
@@ -114,10 +118,8 @@ def main() -> None:
     bases = sorted({(probe.size, probe.base_seed) for probe in probes()})
     run_all([base_command(words.work, *base) for base in bases], words.workers)
     run_all([probe_command(words.work, probe) for probe in probes()], words.workers)
-    run_all(
-        [["collect", str(words.work / "probes"), "--out", str(HERE / "runs.csv")]],
-        1,
-    )
+    for table, folder in TABLES.items():
+        run_all([["collect", str(words.work / folder), "--out", str(HERE / f"{table}.csv")]], 1)
 
 
 if __name__ == "__main__":
