@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
 from bayescmr.probes.interface import LanguageModel
 from bayescmr.probes.sizes import Architecture
@@ -87,7 +86,6 @@ class Decoder(LanguageModel):
         self.vocab_size = architecture.vocab_size
         self.layers, self.width = architecture.layers, architecture.width
         self.context_limit = None
-        self._checkpointing = False
         self.embedding = nn.Embedding(self.vocab_size, self.width)
         self.block_list = nn.ModuleList(Block(architecture) for _ in range(architecture.layers))
         self.norm = nn.RMSNorm(self.width, architecture.norm_eps)
@@ -118,10 +116,7 @@ class Decoder(LanguageModel):
         cos, sin = self.cos[:length], self.sin[:length]
         x = self.embedding(tokens)
         for block in self.block_list:
-            if self._checkpointing and torch.is_grad_enabled():
-                x = checkpoint(block, x, cos, sin, use_reentrant=False)
-            else:
-                x = block(x, cos, sin)
+            x = block(x, cos, sin)
         return self.output(self.norm(x))  # type: ignore[no-any-return]
 
     @property
@@ -133,10 +128,6 @@ class Decoder(LanguageModel):
     def blocks(self) -> nn.ModuleList:
         """Blocks in their order."""
         return self.block_list
-
-    def checkpoint_activations(self, on: bool) -> None:
-        """Keep only what enters each block and compute the rest again."""
-        self._checkpointing = on
 
     def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write ``architecture.json`` and ``model.safetensors`` into an existing folder."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from bayescmr.errors import ProbeError
@@ -50,12 +51,11 @@ class HuggingFaceModel(LanguageModel):
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList)]
         return max(lists, key=len)
 
-    def checkpoint_activations(self, on: bool) -> None:
-        """Keep only what enters each block and compute the rest again."""
-        if on:
-            self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        else:
-            self.model.gradient_checkpointing_disable()
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of this module only: dropout stays off, as the decoder here has none."""
+        super().train(mode)
+        self.model.eval()
+        return self
 
     def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write ``config.json`` and safetensors into an existing folder."""
@@ -92,16 +92,24 @@ def load_checkpoint(folder: Path) -> HuggingFaceModel:
             " bayescmr[huggingface]"
         ) from error
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        loaded: tuple[PreTrainedModel, dict[str, set[str]]]
+        loaded = AutoModelForCausalLM.from_pretrained(  # type: ignore[assignment]
             folder,
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
             attn_implementation="sdpa",
+            output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0]
         raise ProbeError(f"{folder}: not a causal language model to load ({first})") from error
-    # Loaded models are in evaluation mode: dropout stays off, as in the decoder of the package.
+    model, info = loaded
+    missing = sorted(info["missing_keys"])
+    if missing:  # transformers has drawn them at random
+        raise ProbeError(
+            f"{folder}: {len(missing)} weights are missing, the first is {missing[0]}; is the"
+            " checkpoint whole, and one of a causal language model?"
+        )
     return HuggingFaceModel(model)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 class LanguageModel(nn.Module, ABC):
@@ -45,12 +47,16 @@ class LanguageModel(nn.Module, ABC):
         """Blocks in their order: the units that FSDP shards and `torch.compile` compiles."""
 
     @abstractmethod
-    def checkpoint_activations(self, on: bool) -> None:
-        """Keep only what enters each block and compute the rest again: less memory, more time."""
-
-    @abstractmethod
     def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write configuration and these weights (safetensors) into an existing folder."""
+
+    def checkpoint_activations(self, on: bool) -> None:
+        """Keep only what enters each block and compute the rest again: less memory, more time."""
+        for block in self.blocks:
+            block.__dict__.pop("forward", None)
+            if on:
+                # `forward` and not the block: what FSDP does around a block must not be done again.
+                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
     def flops_per_token(self, context: int) -> float:
         """Operations of forward and backward pass for one token.

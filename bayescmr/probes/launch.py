@@ -18,6 +18,7 @@ from bayescmr.probes.jobs import MAX_REPETITIONS, Plan, plan
 from bayescmr.probes.record import CONFIG, RESULT, SCHEMA, read_json, write_json
 
 if TYPE_CHECKING:
+    from bayescmr.probes.parallel import Parallel
     from bayescmr.probes.trainer import Job, Outcome
 
 
@@ -101,7 +102,7 @@ def run(
             outcome = train(job, folder, execution, parallel, watch)
             if outcome.status == "stopped":
                 return Result(folder, planned.run, "stopped", {})
-            data = _report(planned, job, outcome, parallel.world)
+            data = _report(planned, job, outcome, parallel)
             if parallel.is_main:
                 if isinstance(planned.config, BaseConfig) and outcome.status == "done":
                     _write_base(folder, planned, job, outcome)
@@ -141,7 +142,7 @@ def _alone(folder: Path, is_main: bool) -> Iterator[None]:
         yield
 
 
-def _report(planned: Plan, job: Job, outcome: Outcome, world: int) -> dict[str, Any]:
+def _report(planned: Plan, job: Job, outcome: Outcome, where: Parallel) -> dict[str, Any]:
     config, progress = planned.config, outcome.progress
     training, model = config.training, job.model
     tokens = progress.step * training.tokens_per_step
@@ -185,17 +186,19 @@ def _report(planned: Plan, job: Job, outcome: Outcome, world: int) -> dict[str, 
             "cpu": progress.cpu_seconds,
         },
         "sittings": progress.sittings,
-        "processes": world,
+        "processes": where.world,
         "tokens_per_second": speed,
-        **_utilisation(per_token, speed, job, world),
+        **_utilisation(per_token, speed, job, where),
         **outcome.surroundings,
     }  # fmt: skip
 
 
-def _utilisation(per_token: float, speed: float | None, job: Job, world: int) -> dict[str, Any]:
-    from bayescmr.probes.doctor import matmul_peak
+def _utilisation(per_token: float, speed: float | None, job: Job, where: Parallel) -> Any:
+    from bayescmr.probes.peak import matmul_peak
+    from bayescmr.probes.precision import forward_dtype
 
-    peak = matmul_peak() * world
+    dtype = forward_dtype(job.config.training.precision, where.device)
+    peak = matmul_peak(where.device, dtype) * where.world
     return {
         "matmul_peak_flops": peak,
         "model_flop_utilisation": None if speed is None else per_token * speed / peak,

@@ -52,7 +52,7 @@ class Parallel:
 
     @classmethod
     def from_environment(cls, device: DeviceName = "auto", strategy: Strategy = "none") -> Parallel:
-        """Join the processes that ``torchrun`` has started, or stay alone.
+        """Join the processes that ``torchrun`` has started, or stay alone; once in a process.
 
         Parameters
         ----------
@@ -114,9 +114,9 @@ class Parallel:
             copies = DistributedDataParallel(
                 model,
                 device_ids=[self.device.index] if self.device.type == "cuda" else None,
-                broadcast_buffers=False,
                 gradient_as_bucket_view=True,
             )
+            copies.broadcast_buffers = False  # they are constants
             # A lambda: torch refuses annotations that are strings, as they are in this file.
             copies.register_comm_hook(None, lambda _, bucket: _summed(bucket))
             return copies

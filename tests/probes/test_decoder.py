@@ -149,6 +149,28 @@ def test_checkpointed_activations_give_the_same_gradients() -> None:
         assert torch.equal(a.grad, b.grad)
 
 
+def _saved_bytes(model: torch.nn.Module, tokens: torch.Tensor) -> int:
+    saved: dict[int, int] = {}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        saved[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        loss = model(tokens).mean()
+    loss.backward()
+    return sum(saved.values())
+
+
+def test_checkpointed_activations_take_less_memory() -> None:
+    model, tokens = new_model(architecture("800k", 64), seed=0), ids(4, 64, vocab_size=64)
+    whole = _saved_bytes(model, tokens)
+    model.checkpoint_activations(True)
+    assert _saved_bytes(model, tokens) < whole / 3
+    model.checkpoint_activations(False)
+    assert _saved_bytes(model, tokens) > whole / 1.1
+
+
 def test_every_size_can_be_built() -> None:
     with torch.device("meta"):
         for size in SIZES:

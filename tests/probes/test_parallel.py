@@ -26,7 +26,7 @@ worker = SimpleNamespace(**runpy.run_path(str(WORKER)))
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("none")
-    worker.run("none", folder)
+    worker.run(Parallel.from_environment("cpu"), folder)
     return folder
 
 
