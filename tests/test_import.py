@@ -25,6 +25,11 @@ def test_reading_runs_needs_no_sampler():
     assert not loaded & {"pymc", "pytensor", "torch", "ray", "nutpie"}
 
 
+def test_preparing_data_of_probes_needs_neither_sampler_nor_torch():
+    loaded = set(_modules_after("import bayescmr.probes.mixture, bayescmr.probes.corpora.embedded"))
+    assert not loaded & {"pymc", "pytensor", "torch", "ray", "nutpie", "pandas", "tokenizers"}
+
+
 def test_every_public_name_exists():
     for name in bayescmr.__all__:
         assert getattr(bayescmr, name) is not None

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from bayescmr.probes.corpora.embedded import RECIPES, make_embedded
+from bayescmr.errors import CorpusError
+from bayescmr.probes.corpora.embedded import RECIPES, embedded_texts, make_embedded
+from bayescmr.probes.corpora.embedded.make import VALIDATION_SHARE
+from bayescmr.probes.corpora.embedded.recipe import find_installed
+from bayescmr.probes.corpora.split import Duplicates, digest, split_of
 from bayescmr.probes.mixture import Mixture
 from bayescmr.probes.tokenizer import load_tokenizer
 
@@ -46,3 +50,41 @@ def test_tables_and_example(
     assert isinstance(names["mixture"], Mixture)
     assert names["batch"].tokens.shape == (16, 129)  # type: ignore[attr-defined]
     assert names["batch"].is_domain.sum() in (4, 5)  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("legal", "still {} of the rows of eight words in its validation texts"),
+        ("general", "`general` {}"),
+        ("code", "`code` {}"),
+        ("medical", "`medical` {}"),
+    ],
+)
+def test_share_of_validation_rows_that_training_has(
+    repo_root: Path, name: str, sentence: str
+) -> None:
+    """Counted without the code that drops near duplicates; with the versions of the table."""
+    made_of = re.findall(rf"^\| `{name}` \| (.+?) \|", page(repo_root), re.MULTILINE)[0]
+    for part in RECIPES[name].ingredients:
+        try:
+            found = find_installed(part.package).version
+        except CorpusError as error:
+            pytest.skip(str(error))
+        if found not in made_of:
+            pytest.skip(f"{part.package} {found} is not the one of the table")
+    duplicates = Duplicates()
+    train: set[int] = set()
+    held_out: list[int] = []
+    for document in embedded_texts(RECIPES[name]):
+        key = digest(document.text)
+        if not duplicates.drop(key):
+            words = re.findall(r"\w+", duplicates.strip(document.text).casefold())
+            rows = [hash(tuple(words[i : i + 8])) for i in range(len(words) - 7)]
+            if split_of(key, VALIDATION_SHARE) == "train":
+                train.update(rows)
+            else:
+                held_out += rows
+    share = sum(row in train for row in held_out) / len(held_out)
+    assert sentence.format(f"{100 * share:.0f} %") in " ".join(page(repo_root).split())
