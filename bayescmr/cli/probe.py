@@ -7,6 +7,7 @@ import typer
 from bayescmr.cli.probe_base import base_command
 from bayescmr.cli.probe_collect import collect_command
 from bayescmr.cli.probe_corpora import corpora_command
+from bayescmr.cli.probe_doctor import doctor_command
 from bayescmr.cli.probe_influence import influence_command
 from bayescmr.cli.probe_prepare import prepare_command
 from bayescmr.cli.probe_run import run_command
@@ -16,6 +17,7 @@ probe_app = typer.Typer(
     rich_markup_mode="rich",
     help="Make real runs that give evidence, from small models on a CPU to checkpoints on GPUs.",
 )
+probe_app.command("doctor")(doctor_command)
 probe_app.command("corpora")(corpora_command)
 probe_app.command("prepare")(prepare_command)
 probe_app.command("base")(base_command)

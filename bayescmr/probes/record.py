@@ -83,7 +83,7 @@ def surroundings(device: torch.device) -> dict[str, Any]:
         },
         "git": _git(),
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "device": str(device),
@@ -135,7 +135,8 @@ def _git() -> dict[str, Any] | None:
     return None if commit is None else {"commit": commit, "changed": bool(changed)}
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the CPU."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
