@@ -73,7 +73,9 @@ def _print_device(console: Console, device: Device) -> None:
     console.print(f"torch.compile: {device.compiler or 'not available'}", soft_wrap=True)
     for peak in device.peaks:
         threads = "" if peak.threads is None else f", threads: {peak.threads}"
-        console.print(f"matrix products, {peak.precision}{threads}: {short(peak.flops)}FLOP/s")
+        console.print(
+            f"matrix products, {peak.precision}{threads}: {peak.flops / 1e9:,.0f} GFLOP/s"
+        )
     table = new_table("size", "parameters", "tokens/s", "seconds per probe")
     for speed in device.speeds:
         if speed.tokens_per_second is None or speed.probe_seconds is None:
