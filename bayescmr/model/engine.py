@@ -199,12 +199,9 @@ def _sample_framed(
         density.nutpie_model(bent, values, frame),
         start_of_chains(frame.inward(starts)),
         replace(settings, tune=final),
-        FINAL,
+        "diag",
     )
     return bent, tree
-
-
-FINAL = "draw_diag"
 
 
 def _nutpie_model(
