@@ -26,8 +26,8 @@ def build_model(law: Law, values: Arrays) -> pm.Model:
 
     Free variables, all standard normal a priori: ``z`` (parameters, anchors),
     coordinates of the law parameters; ``shift`` (parameters, factors), log sds
-    of the effects; ``noise`` (6,), from which bends lead. :class:`bayescmr.model.coordinates.Coordinates`
-    maps them back to coefficients.
+    of the effects; ``noise`` (6,) (but for its bend, see :mod:`bayescmr.model.bend`).
+    :class:`bayescmr.model.coordinates.Coordinates` maps them back to coefficients.
 
     Parameters
     ----------

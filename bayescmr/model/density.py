@@ -309,9 +309,9 @@ def compiled() -> tuple[Any, Any]:
     types = numba.types
     pointer = types.CPointer(types.double)
     stamp = kernels.version(
-        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, _bent.py_func, _place.py_func,
-        _pull_back.py_func, *noise.HELPERS, centring.forward, centring.backward, *centring.HELPERS,
-        *(get_law(name).curve for name in LAWS),
+        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, _bent.py_func,
+        _place.py_func, _pull_back.py_func, *noise.HELPERS, centring.forward, centring.backward,
+        *centring.HELPERS, *(get_law(name).curve for name in LAWS),
     )  # fmt: skip
     log_density, keep = _make(stamp)
     density = numba.cfunc(

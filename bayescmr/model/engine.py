@@ -162,9 +162,7 @@ def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled
     return sampled
 
 
-def _sample_framed(
-    block: Prepared, settings: Settings, timing: Timing
-) -> tuple[Coordinates, Any]:
+def _sample_framed(block: Prepared, settings: Settings, timing: Timing) -> tuple[Coordinates, Any]:
     """Sample in coordinates and a frame that all chains of a rehearsal have learned together.
 
     With draws of an earlier posterior there is no rehearsal: these take its place.

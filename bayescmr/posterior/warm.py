@@ -1,4 +1,4 @@
-"""An earlier posterior as the start of the next: runs were added, and the same model is refitted."""
+"""An earlier posterior as the start of the next, when runs were added."""
 
 from __future__ import annotations
 
