@@ -62,7 +62,8 @@ def last_draws(previous: Posterior, role: Role, hierarchy: Hierarchy) -> Draws |
     block = previous.blocks.get(role)
     if block is None or replace(block.hierarchy, reference=hierarchy.reference) != hierarchy:
         return None
-    few = block.take(np.linspace(0, block.n_draws - 1, min(_DRAWS, block.n_draws), dtype=int))
+    count = min(_DRAWS, block.n_draws)
+    few = block.take(np.linspace(0, block.n_draws - 1, count, dtype=int).tolist())
     coef = few.coef[0].copy()
     # The mean is that at the reference size.
     coef[..., 0] += coef[..., 1] * np.log(hierarchy.reference.size / block.hierarchy.reference.size)
