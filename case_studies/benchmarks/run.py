@@ -93,7 +93,8 @@ def race(sampler: str, plan: Plan) -> Iterator[dict[str, Any]]:
     settings: dict[str, Any] = {"draws": plan.draws, "tune": plan.tune, "cores": 1}
     # What was fitted before the newest runs arrived.
     names = runs.frame["run"].unique()
-    older = runs.frame["run"].isin(names[: -max(1, len(names) // 12)])
+    newest = max(1, len(names) // 12)
+    older = runs.frame["run"].isin(names[:-newest])
     wide = runs.frame.rename(columns={"change": "change_general"})
     wide = wide[["run", "size", "domain", "ratio", "tokens", "change_general"]]
     earlier = bc.fit(bc.RunTable.from_frame(wide[older]), seed=1, **settings)
@@ -124,6 +125,7 @@ def race(sampler: str, plan: Plan) -> Iterator[dict[str, Any]]:
         yield {
             "rows": len(runs.frame),
             "runs": runs.n_runs,
+            "newest": newest,
             "records": records,
             "answers": {name: answers(posterior) for name, posterior in posteriors.items()},
         }
