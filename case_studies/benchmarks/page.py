@@ -62,8 +62,8 @@ def render(result: dict[str, Any]) -> str:
                 if key not in result["ess_per_second_ratio_by_sampler"]
             ),
             apart=(
-                f"\n{' and '.join(apart)}: in a process apart on the same machine; the ratios are to"
-                " ours beside nutpie.\n"
+                f"\n{' and '.join(apart)}: in a process apart on the same machine; the ratios are"
+                " to ours beside nutpie.\n"
                 if apart
                 else ""
             ),
