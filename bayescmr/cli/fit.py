@@ -23,6 +23,7 @@ from bayescmr.cli.output import (
 from bayescmr.model.settings import Settings
 
 if TYPE_CHECKING:
+    from bayescmr.model.spec import ModelSpec
     from bayescmr.posterior import Posterior
     from bayescmr.runs import RunTable
 
@@ -40,6 +41,7 @@ SAMPLING_OPTIONS = {
         "retries",
         "max_checkpoints",
         "sampler",
+        "previous",
     )
 }
 
@@ -58,6 +60,15 @@ def fit_command(
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE.nc", help="Where the posterior goes.")
     ] = Path("posterior.nc"),
+    previous: Annotated[
+        Path | None,
+        typer.Option(
+            "--previous",
+            metavar="FILE.nc",
+            help="Earlier fit of the same model to most of these runs, from which to start: faster,"
+            " same answer.",
+        ),
+    ] = None,
     min_tokens: Annotated[
         float | None,
         typer.Option(
@@ -125,6 +136,8 @@ def fit_command(
 
       bayescmr fit runs.parquet --model shift_gain --min-tokens 32e3 --timing
 
+      bayescmr fit more_runs.csv --previous posterior.nc --out posterior.nc
+
       bayescmr fit runs.csv --draws 4000 --target-accept 0.99 --json > fit.json
     """
     output_file(out, "--out", ".nc")
@@ -137,6 +150,7 @@ def fit_command(
         from bayescmr.model.spec import load_model
 
         spec = load_model(model)
+        earlier = None if previous is None else read_earlier(previous, spec)
     console = screen(json_mode=json_mode)
     console.print(runs.describe(), markup=False, soft_wrap=True)
     stderr().print(
@@ -158,6 +172,7 @@ def fit_command(
             cores=cores,
             sampler=cast(Any, sampler),
             progress=progress_wanted(),
+            previous=earlier,
         )
     posterior.save(out)
     for note in posterior.provenance.notes[len(runs.notes) :]:
@@ -176,6 +191,16 @@ def fit_command(
         print_json(fit_dict(posterior, runs, out))
     if not posterior.converged:
         raise typer.Exit(NOT_CONVERGED)
+
+
+def read_earlier(path: Path, spec: ModelSpec) -> Posterior:
+    """Read the fit from which to start, and refuse one of another model before any sampling."""
+    from bayescmr.posterior import load
+    from bayescmr.posterior.warm import check_previous
+
+    earlier = cast("Posterior", load(path))
+    check_previous(earlier, spec)
+    return earlier
 
 
 def fit_dict(posterior: Posterior, runs: RunTable, out: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescmr.laws import Law, Reference
+from bayescmr.model import bend
 from bayescmr.model.data import RunBlocks
 from bayescmr.model.ops import group_values, run_log_likelihood
 from bayescmr.model.scales import natural_scales
@@ -25,8 +26,8 @@ def build_model(law: Law, values: Arrays) -> pm.Model:
 
     Free variables, all standard normal a priori: ``z`` (parameters, anchors),
     coordinates of the law parameters; ``shift`` (parameters, factors), log sds
-    of the effects; ``noise`` (6,). :class:`bayescmr.model.coordinates.Coordinates`
-    maps them back to coefficients.
+    of the effects; ``noise`` (6,) (but for its bend, see :mod:`bayescmr.model.bend`).
+    :class:`bayescmr.model.coordinates.Coordinates` maps them back to coefficients.
 
     Parameters
     ----------
@@ -60,6 +61,10 @@ def build_model(law: Law, values: Arrays) -> pm.Model:
             theta, data["tokens"], data["ratio"][:, None], cast(Reference, centre), pt
         )
         blocks = RunBlocks(**{k: data[k] for k in RunBlocks.__dataclass_fields__})
-        scales = natural_scales(data["noise_mean"] + data["noise_scale"] * noise, pt)
+        standard = bend.outward(noise, data["bend"], pt)
+        # Standard normal is z, not the coordinate that it is bent from.
+        slope = bend.log_slope(noise, data["bend"], pt)
+        pm.Potential("bend_density", slope + 0.5 * (noise**2 - standard**2))
+        scales = natural_scales(data["noise_mean"] + data["noise_scale"] * standard, pt)
         pm.Potential("runs", run_log_likelihood(mean, scales, blocks))
     return model

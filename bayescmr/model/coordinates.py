@@ -1,8 +1,8 @@
 """The coordinates in which chains move, and the way back to the hierarchy's coefficients.
 
 A point is z (parameters, anchors), shift (parameters, factors) and noise (6,),
-all standard normal a priori but for the centring of z: see
-:mod:`bayescmr.model.centring`.
+all standard normal a priori but for the centring of z and the bend of noise: see
+:mod:`bayescmr.model.centring` and :mod:`bayescmr.model.bend`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from bayescmr.model.bend import inward, learn, outward, straight
 from bayescmr.model.groups import Groups
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.spec import FACTORS, NOISE, ROLES, BlockSpec
@@ -32,16 +33,19 @@ class Coordinates:
         Anchors of the runs.
     centring : ndarray, shape (parameters, factors)
         0 (non-centred) to 1 (centred).
+    bend : ndarray, shape (6, 3)
+        Of the noise quantities.
     """
 
     spec: BlockSpec
     groups: Groups
     centring: Float
+    bend: Float
 
     @classmethod
     def non_centred(cls, spec: BlockSpec, groups: Groups) -> Coordinates:
         """Coordinates that are standard normal a priori."""
-        return cls(spec, groups, np.zeros_like(spec.effect_median))
+        return cls(spec, groups, np.zeros_like(spec.effect_median), straight(len(NOISE)))
 
     def arrays(self) -> dict[str, Float]:
         """What the compiled model reads of the priors and the groups, by name."""
@@ -50,6 +54,7 @@ class Coordinates:
             "components": self.groups.components,
             "variances": self.spec.variances,
             "centring": self.centring,
+            "bend": self.bend,
             "prior_mean": self.spec.prior_mean,
             "effect_spread": np.array(self.spec.effect_spread),
             "noise_mean": self.spec.noise_mean,
@@ -84,10 +89,21 @@ class Coordinates:
                     centring[p, f] = np.clip(1.0 - left / prior, 0.0, 1.0)
         return replace(self, centring=centring)
 
+    def bent(self, points: Float) -> Coordinates:
+        """Bend each noise quantity as draws tell.
+
+        Parameters
+        ----------
+        points : ndarray, shape (draws, dimension)
+            Near the posterior, in these coordinates, which must not be bent.
+        """
+        return replace(self, bend=learn(self._split(points)[2]))
+
     def convert(self, points: Float, source: Coordinates) -> Float:
         """Map points, shape (points, dimension), from other coordinates of the same block."""
         moved = np.array(points)
-        z, shift, _ = self._split(moved)
+        z, shift, noise = self._split(moved)
+        noise[:] = inward(outward(noise, source.bend), self.bend)
         spread = self.spec.effect_spread
         anchors = np.einsum("npij,npj->npi", source._factor(spread * shift), z)
         z[:] = np.linalg.solve(self._factor(spread * shift), anchors[..., None])[..., 0]
@@ -96,6 +112,12 @@ class Coordinates:
     def named(self, point: Float) -> dict[str, Float]:
         """Split one point by variable."""
         return dict(zip(self.shapes, self._split(point), strict=True))
+
+    def stacked(self, draws: xr.Dataset) -> Float:
+        """Points of the draws of all chains, shape (draws, dimension)."""
+        parts = [draws[name].to_numpy() for name in self.shapes]
+        count = parts[0].shape[0] * parts[0].shape[1]
+        return np.concatenate([part.reshape(count, -1) for part in parts], axis=1)
 
     def coefficients(self, draws: xr.Dataset, hierarchy: Hierarchy, seed: int) -> xr.Dataset:
         """Map draws to coefficients, log sds of effects and noise, on the sampled scale.
@@ -123,7 +145,8 @@ class Coordinates:
         sd[..., :2] = np.sqrt(spec.variances[:, :2])
         rng = np.random.default_rng([seed, 3, ROLES.index(spec.role)])
         coef = self.groups.coefficients(anchors, spec.prior_mean, sd, rng)
-        noise = spec.noise_mean + spec.noise_scale * draws["noise"].to_numpy()
+        noise = outward(draws["noise"].to_numpy(), self.bend)
+        noise = spec.noise_mean + spec.noise_scale * noise
         leading = ("chain", "draw")
         return xr.Dataset(
             {
@@ -138,6 +161,27 @@ class Coordinates:
                 "quantity": list(NOISE),
             },
         )
+
+    def points(self, coef: Float, ln_effect_sd: Float, noise: Float) -> Float:
+        """Map coefficients of the same terms back to points: inverse of :meth:`coefficients`.
+
+        Parameters
+        ----------
+        coef : ndarray, shape (draws, parameters, terms)
+        ln_effect_sd : ndarray, shape (draws, parameters, factors)
+        noise : ndarray, shape (draws, 6)
+
+        Returns
+        -------
+        ndarray, shape (draws, dimension)
+        """
+        spec = self.spec
+        anchors = coef @ self.groups.rows.T - spec.prior_mean[:, None]
+        shift = ln_effect_sd - np.log(spec.effect_median)
+        z = np.linalg.solve(self._factor(shift), anchors[..., None])[..., 0]
+        x = inward((noise - spec.noise_mean) / spec.noise_scale, self.bend)
+        parts = (z, shift / spec.effect_spread, x)
+        return np.concatenate([part.reshape(len(coef), -1) for part in parts], axis=1)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

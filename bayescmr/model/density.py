@@ -20,6 +20,7 @@ import pandas as pd
 from bayescmr.laws import Law, get_law
 from bayescmr.model import centring, kernels, noise
 from bayescmr.model.coordinates import Coordinates
+from bayescmr.model.frame import Frame
 from bayescmr.model.spec import FACTORS, NOISE
 
 Float = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ _SUPPORTS = ("real", "positive", "unit")
 #: Arrays in the buffer, in this order after the header and the supports.
 _ARRAYS = (
     "y", "x", "variance", "averaged", "count", "start", "no_replay", "ratio", "group", "groups",
-    "components", "variances", "centring", "prior_mean", "noise_mean", "noise_scale",
+    "components", "variances", "centring", "prior_mean", "noise_mean", "noise_scale", "bend",
 )  # fmt: skip
 _HEADER = 11
 _HALF_LOG_TAU = 0.5 * np.log(2.0 * np.pi)
@@ -48,7 +49,7 @@ def knows(law: Law) -> bool:
     return law.name in LAWS and type(law) is type(get_law(law.name))
 
 
-def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
+def pack(law: Law, values: Mapping[str, npt.NDArray[Any]], frame: Frame) -> Float:
     """Write everything that the compiled function reads to one buffer.
 
     Parameters
@@ -57,6 +58,8 @@ def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
         One that :func:`knows`.
     values : mapping of str to ndarray
         ``BlockData.arrays()`` and ``Coordinates.arrays()``.
+    frame : Frame
+        Comes last in the buffer.
     """
     runs, width = values["y"].shape
     count, factors = values["centring"].shape
@@ -64,7 +67,8 @@ def pack(law: Law, values: Mapping[str, npt.NDArray[Any]]) -> Float:
     # Trajectories of one group share their parameters.
     groups, group = np.unique(values["weights"], axis=0, return_inverse=True)
     values = {**values, "groups": groups, "group": group}
-    body = [np.asarray(values[name], dtype=float).ravel() for name in _ARRAYS]
+    arrays = [*(np.asarray(values[name], dtype=float) for name in _ARRAYS), *frame.arrays()]
+    body = [array.ravel() for array in arrays]
     header = [
         0.0, LAWS.index(law.name), count, len(values["components"][0]), factors, runs, width,
         len(values["x"]), float(values["reference_ratio"]), float(values["effect_spread"]),
@@ -103,6 +107,20 @@ def _scales(sampled):
     slopes[2, 3] = -0.5 * share * scales[2]
     slopes[4, 3] = 0.5 * (1.0 - share) * scales[4]
     return scales, slopes
+
+
+@_njit
+def _bent(x, bend):
+    """Return z of :mod:`bayescmr.model.bend`, dz/dx and the derivative of ln(dz/dx)."""
+    z, slope, by_slope = np.empty(6), np.empty(6), np.empty(6)
+    for j in range(6):
+        m, s, k = bend[j, 0], bend[j, 1], bend[j, 2]
+        t = (x[j] - m) / s
+        root = np.sqrt(1.0 + t * t)
+        z[j] = m + s * ((1.0 + 0.5 * k) * t - 0.5 * k * root)
+        slope[j] = 1.0 + 0.5 * k * (1.0 - t / root)
+        by_slope[j] = -0.5 * k / (s * root**3 * slope[j])
+    return z, slope, by_slope
 
 
 @_njit
@@ -161,12 +179,14 @@ def _density(point, buffer, out):
     prior_mean = buffer[o : o + count]
     o += count
     noise_mean, noise_scale = buffer[o : o + 6], buffer[o + 6 : o + 12]
+    bend = buffer[o + 12 : o + 30].reshape(6, 3)
 
     first, second = count * anchors, count * (anchors + factors)
     z = point[:first].reshape(count, anchors)
     shift = spread * point[first:second].reshape(count, factors)
     sampled, total = centring.forward(z, shift, variances, centred, components, weights)
-    scales, slopes = _scales(noise_mean + noise_scale * point[second:])
+    standard, stretch, log_stretch = _bent(point[second:], bend)
+    scales, slopes = _scales(noise_mean + noise_scale * standard)
     theta = np.zeros((groups, max(count, 8)))
     inner = np.zeros((groups, count))
     for g in range(groups):
@@ -213,42 +233,74 @@ def _density(point, buffer, out):
     out[:first] = d_z.ravel()
     out[first:second] = spread * d_shift.ravel()
     for j in range(6):
-        out[second + j] = 0.0
+        by_standard = -standard[j]
         for i in range(6):
-            out[second + j] += noise_scale[j] * d_scales[i] * slopes[i, j]
-    for i in range(len(point)):
+            by_standard += noise_scale[j] * d_scales[i] * slopes[i, j]
+        out[second + j] = by_standard * stretch[j] + log_stretch[j]
+        total += np.log(stretch[j]) - 0.5 * standard[j] ** 2 - _HALF_LOG_TAU
+    for i in range(second):
         out[i] -= point[i]
         total -= 0.5 * point[i] * point[i] + _HALF_LOG_TAU
     return total + value
 
 
-def _make(stamp: int) -> Any:
-    """Make the C function of the sampler's interface.
+@_njit
+def _place(w, frame):
+    """Return the point at w; ``frame`` is centre, factor and its transpose."""
+    n = len(w)
+    point = frame[:n].copy()
+    columns = frame[n + n * n :].reshape(n, n)
+    # Row by row, here and below: the steps of the inner loop are independent of each other.
+    for j in range(n):
+        for i in range(j, n):
+            point[i] += columns[j, i] * w[j]
+    return point
+
+
+@_njit
+def _pull_back(gradient, frame, out):
+    """Write the gradient with respect to w."""
+    n = len(gradient)
+    factor = frame[n : n + n * n].reshape(n, n)
+    out[:] = 0.0
+    for i in range(n):
+        for j in range(i + 1):
+            out[j] += factor[i, j] * gradient[i]
+
+
+def _make(stamp: int) -> tuple[Any, Any]:
+    """Make the C functions of the sampler's interface: log density, and what is kept of a draw.
 
     Numba keeps compiled code on disk by the text of the outermost function and
     what it encloses; ``stamp`` stands for the text of all that it calls.
     """
 
-    def log_density(dimension, point, gradient, value, buffer):
+    def log_density(dimension, w, gradient, value, buffer):
         if stamp < 0:
             return -1
+        n = int(dimension)
         length = int(numba.carray(buffer, (1,), np.float64)[0])
         data = numba.carray(buffer, (length,), np.float64)
-        out = numba.carray(gradient, (int(dimension),))
-        total = _density(numba.carray(point, (int(dimension),)), data, out)
+        frame = data[length - n - 2 * n * n :]
+        by_point = np.empty(n)
+        total = _density(_place(numba.carray(w, (n,)), frame), data, by_point)
+        out = numba.carray(gradient, (n,))
+        _pull_back(by_point, frame, out)
         numba.carray(value, (1,))[0] = total
         if not np.all(np.isfinite(out)):
             return 3
         return 0 if np.isfinite(total) else 4
 
-    return log_density
+    def keep(dimension, expanded, w, out, buffer):
+        if stamp < 0:
+            return -1
+        n = int(dimension)
+        length = int(numba.carray(buffer, (1,), np.float64)[0])
+        frame = numba.carray(buffer, (length,), np.float64)[length - n - 2 * n * n :]
+        numba.carray(out, (n,))[:] = _place(numba.carray(w, (n,)), frame)
+        return 0
 
-
-def _copy(dimension, expanded, point, out, buffer):
-    """Draws are kept as they are."""
-    for i in range(int(dimension)):
-        out[i] = point[i]
-    return 0
+    return log_density, keep
 
 
 @cache
@@ -257,21 +309,29 @@ def compiled() -> tuple[Any, Any]:
     types = numba.types
     pointer = types.CPointer(types.double)
     stamp = kernels.version(
-        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, *noise.HELPERS,
-        centring.forward, centring.backward, *centring.HELPERS,
-        *(get_law(name).curve for name in LAWS),
+        _density.py_func, _curve.py_func, _natural.py_func, _scales.py_func, _bent.py_func,
+        _place.py_func, _pull_back.py_func, *noise.HELPERS, centring.forward, centring.backward,
+        *centring.HELPERS, *(get_law(name).curve for name in LAWS),
     )  # fmt: skip
+    log_density, keep = _make(stamp)
     density = numba.cfunc(
         types.int64(types.uint64, pointer, pointer, pointer, types.voidptr), cache=True
-    )(_make(stamp))
-    keep = numba.cfunc(
+    )(log_density)
+    kept = numba.cfunc(
         types.int64(types.uint64, types.uint64, pointer, pointer, types.voidptr), cache=True
-    )(_copy)
-    return density, keep
+    )(keep)
+    return density, kept
 
 
-def nutpie_model(coordinates: Coordinates, values: Mapping[str, npt.NDArray[Any]]) -> Any:
+def nutpie_model(
+    coordinates: Coordinates,
+    values: Mapping[str, npt.NDArray[Any]],
+    frame: Frame | None = None,
+) -> Any:
     """Return a block as nutpie samples it, with the variables of the PyMC model.
+
+    Starting points and gradients are those of w in the frame; what is kept of a draw is
+    the point.
 
     Parameters
     ----------
@@ -279,6 +339,8 @@ def nutpie_model(coordinates: Coordinates, values: Mapping[str, npt.NDArray[Any]
         Its shapes and labels.
     values : mapping of str to ndarray
         ``BlockData.arrays()`` and ``Coordinates.arrays()``.
+    frame : Frame, optional
+        Default: the identity.
     """
     from nutpie.compile_pymc import CompiledPyMCModel
 
@@ -311,7 +373,7 @@ def nutpie_model(coordinates: Coordinates, values: Mapping[str, npt.NDArray[Any]
         initial_point_func=draw_from_prior,
         shared_data={},
         shared_var_keys={},
-        user_data=pack(law, values),
+        user_data=pack(law, values, frame or Frame.identity(dimension)),
         n_expanded=dimension,
         shape_info=(list(shapes), None, list(shapes.values())),
         logp_func=None,

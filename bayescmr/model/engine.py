@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,11 @@ from bayescmr.laws import Law
 from bayescmr.model import density
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
+from bayescmr.model.frame import Frame
 from bayescmr.model.hierarchy import Hierarchy
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import BlockSpec
-from bayescmr.model.start import Float, find_modes, log_density, start_of_chains
+from bayescmr.model.start import Float, curvature, find_modes, log_density, start_of_chains
 
 #: One vocabulary for sampler statistics, whatever the sampler calls them.
 _STATISTICS = {
@@ -31,6 +32,21 @@ _STATISTICS = {
     "energy": ("energy",),
     "lp": ("lp", "logp"),
 }
+
+
+class Draws(NamedTuple):
+    """Draws of an earlier posterior, in the terms of the block that is to be sampled.
+
+    Parameters
+    ----------
+    coef : ndarray, shape (draws, parameters, terms)
+    ln_effect_sd : ndarray, shape (draws, parameters, factors)
+    noise : ndarray, shape (draws, 6)
+    """
+
+    coef: Float
+    ln_effect_sd: Float
+    noise: Float
 
 
 @dataclass(frozen=True)
@@ -56,23 +72,47 @@ class Prepared:
     hierarchy : Hierarchy
         Terms of the coefficients.
     coordinates : Coordinates
-        In which chains move.
-    values : mapping of str to ndarray
-        All numbers that the compiled model reads.
-    start : callable
-        From the seed of a chain to its starting point.
+        Centred as the data deserve.
+    runs : mapping of str to ndarray
+        What the compiled model reads of the runs.
+    modes : ndarray, shape (modes, dimension)
+        In these coordinates, the best first.
+    last : ndarray, shape (draws, dimension), or None
+        Draws of an earlier posterior, in these coordinates.
     """
 
     hierarchy: Hierarchy
     coordinates: Coordinates
-    values: Mapping[str, npt.NDArray[Any]]
-    start: Callable[[int], Float]
+    runs: Mapping[str, npt.NDArray[Any]]
+    modes: Float
+    last: Float | None
+
+    @property
+    def values(self) -> dict[str, npt.NDArray[Any]]:
+        """All numbers that the compiled model reads."""
+        return {**self.runs, **self.coordinates.arrays()}
 
 
 def prepare_block(
-    spec: BlockSpec, hierarchy: Hierarchy, data: BlockData, seed: int, timing: Timing
+    spec: BlockSpec,
+    hierarchy: Hierarchy,
+    data: BlockData,
+    seed: int,
+    timing: Timing,
+    last: Draws | None = None,
 ) -> Prepared:
-    """Find the modes of a block, and from them the coordinates and starts of its chains.
+    """Find the modes of a block, and from them the coordinates of its chains.
+
+    Parameters
+    ----------
+    spec, hierarchy, data : BlockSpec, Hierarchy, BlockData
+        Model and runs.
+    seed : int
+        Of the starts of the search.
+    timing : Timing
+        Grows by the seconds of each stage.
+    last : Draws, optional
+        Of an earlier posterior with the same terms: the search starts at some of them.
 
     Raises
     ------
@@ -83,11 +123,13 @@ def prepare_block(
     runs = data.arrays()
     compiled = _nutpie_model(plain, {**runs, **plain.arrays()}, timing)
     started = time.perf_counter()
-    modes = find_modes(log_density(compiled), compiled.initial_point_func, seed)
+    points = None if last is None else plain.points(*last)
+    starts = compiled.initial_point_func if points is None else start_of_chains(points)
+    modes = find_modes(log_density(compiled), starts, seed)
     informed = plain.informed(modes.points[0], modes.covariance)
-    start = start_of_chains(informed.convert(modes.points, plain))
+    moved = None if points is None else informed.convert(points, plain)
     timing.sample += time.perf_counter() - started
-    return Prepared(hierarchy, informed, {**runs, **informed.arrays()}, start)
+    return Prepared(hierarchy, informed, runs, informed.convert(modes.points, plain), moved)
 
 
 def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled:
@@ -98,21 +140,66 @@ def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled
     SamplingError
         The sampler failed.
     """
-    coordinates, start = block.coordinates, block.start
+    coordinates = block.coordinates
+    law = coordinates.spec.law
+    start = start_of_chains(block.modes)
     started = time.perf_counter()
-    if settings.sampler == "nutpie":
-        tree = _sample_nutpie(_nutpie_model(coordinates, block.values, timing), start, settings)
-    else:
+    if settings.sampler == "pymc":
         starts = [coordinates.named(start(settings.seed + i)) for i in range(settings.chains)]
-        tree = _sample_pymc(coordinates.spec.law, block.values, starts, settings)
-    draws = tree["posterior"].to_dataset()
+        tree = _sample_pymc(law, block.values, starts, settings)
+    elif density.knows(law):
+        coordinates, tree = _sample_framed(block, settings, timing)
+    else:
+        model = _nutpie_model(coordinates, block.values, timing)
+        # What runs determine together is correlated; a low-rank mass matrix straightens that.
+        tree = _sample_nutpie(model, start, settings, "low_rank")
     sampled = Sampled(
-        coordinates.coefficients(draws, block.hierarchy, settings.seed),
+        coordinates.coefficients(tree["posterior"].to_dataset(), block.hierarchy, settings.seed),
         _rename_statistics(tree["sample_stats"].to_dataset()),
         coordinates,
     )
     timing.sample += time.perf_counter() - started
     return sampled
+
+
+def _sample_framed(block: Prepared, settings: Settings, timing: Timing) -> tuple[Coordinates, Any]:
+    """Sample in coordinates and a frame that all chains of a rehearsal have learned together.
+
+    With draws of an earlier posterior there is no rehearsal: these take its place.
+    """
+    rough = block.coordinates
+    mode = block.modes[0]
+    target = log_density(density.nutpie_model(rough, block.values))
+    frame = Frame.around(mode, curvature(target, mode))
+    # Of the warm-up, the last fifth follows the rehearsal, whose first half is its own warm-up.
+    final = max(1, settings.tune // 5)
+    half = max(2, (settings.tune - final) // 2)
+    if block.last is None:
+        rehearsal = _sample_nutpie(
+            density.nutpie_model(rough, block.values, frame),
+            start_of_chains(frame.inward(block.modes)),
+            replace(settings, draws=half, tune=half),
+            "diag",
+        )
+        draws = rehearsal["posterior"].to_dataset()
+        points = rough.stacked(draws)
+    else:
+        points = block.last
+    bent = rough.bent(points)
+    values = {**block.runs, **bent.arrays()}
+    points = bent.convert(points, rough)
+    frame = Frame(points.mean(axis=0), frame.factor)
+    target = log_density(density.nutpie_model(bent, values, frame))
+    inner = frame.inward(points)
+    frame = frame.refined(inner, np.array([target(point)[1] for point in inner]))
+    starts = points if block.last is None else bent.convert(block.modes, rough)
+    tree = _sample_nutpie(
+        density.nutpie_model(bent, values, frame),
+        start_of_chains(frame.inward(starts)),
+        replace(settings, tune=final),
+        "diag",
+    )
+    return bent, tree
 
 
 def _nutpie_model(
@@ -140,7 +227,12 @@ def _nutpie_model(
     return _COMPILED[key].with_data(**values)
 
 
-def _sample_nutpie(compiled: Any, start: Callable[[int], Float], settings: Settings) -> Any:
+def _sample_nutpie(
+    compiled: Any,
+    start: Callable[[int], Float],
+    settings: Settings,
+    adaptation: Literal["diag", "draw_diag", "low_rank"],
+) -> Any:
     import nutpie
 
     try:
@@ -152,9 +244,7 @@ def _sample_nutpie(compiled: Any, start: Callable[[int], Float], settings: Setti
             cores=settings.cores,
             seed=settings.seed,
             target_accept=settings.target_accept,
-            # What runs determine together is correlated; a low-rank mass matrix
-            # straightens that at a tenth of the leapfrog steps.
-            adaptation="low_rank",
+            adaptation=adaptation,
             progress_bar=settings.progress,
             save_warmup=False,
         )

@@ -19,7 +19,9 @@ class Settings:
     seed : int
         Same seed, same draws, whatever the number of cores.
     draws, tune, chains : int
-        Kept and warm-up draws per chain; number of chains (>= 4 for R-hat).
+        Kept and warm-up draws per chain; number of chains (>= 4 for R-hat). Four fifths of the
+        warm-up are a rehearsal, from which all chains together learn how to move
+        (:mod:`bayescmr.model.frame`).
     target_accept : float
         Acceptance rate in (0, 1) that the step size aims at.
     retries : int
@@ -38,8 +40,8 @@ class Settings:
     """
 
     seed: int
-    draws: int = 2000
-    tune: int = 800
+    draws: int = 1000
+    tune: int = 500
     chains: int = 4
     target_accept: float = 0.95
     retries: int = 2
@@ -73,7 +75,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Effort:
-    """Draws of a refit: fewer than those of a fit, since there may be dozens.
+    """Draws of a refit, of which there may be dozens.
 
     Parameters
     ----------

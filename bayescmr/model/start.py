@@ -115,10 +115,10 @@ def find_modes(density: Density, start: Callable[[int], Float], seed: int) -> Mo
     optima.sort(key=lambda optimum: optimum[0])
     best = optima[0][0]
     points = np.array([point for value, point in optima if value < best + _NEGLIGIBLE])
-    return Modes(points, _covariance(density, points[0]))
+    return Modes(points, curvature(density, points[0]))
 
 
-def _covariance(density: Density, point: Float) -> Float:
+def curvature(density: Density, point: Float) -> Float:
     """Inverse negative Hessian by central differences of the gradient."""
     steps = _STEP * np.eye(len(point))
     rows = [(density(point - h)[1] - density(point + h)[1]) / (2 * _STEP) for h in steps]

@@ -15,6 +15,7 @@ from bayescmr.model.thinning import thinning_notes
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.posterior import Posterior, Provenance
 from bayescmr.posterior.remedy import Attempt, remedied
+from bayescmr.posterior.warm import check_previous, last_draws
 from bayescmr.runs import RunTable
 
 
@@ -33,6 +34,7 @@ def fit(
     sampler: Sampler = Settings.sampler,
     progress: bool = Settings.progress,
     reference: Reference | None = None,
+    previous: Posterior | None = None,
 ) -> Posterior:
     """Sample the posterior of a model given a run table.
 
@@ -64,6 +66,12 @@ def fit(
     reference : Reference, optional
         Point at which priors are stated; default: the centre of the table. A fit to a part
         of a table that is compared with the fit to all of it keeps that fit's.
+    previous : Posterior, optional
+        An earlier fit of the same model to most of these runs. Where sizes, domains and
+        evaluation sets are the same, its draws take the place of the first four fifths of the
+        warm-up; a loss that has then not converged is sampled again from scratch.
+        The posterior is the same, its draws are not.
+        ``.provenance.settings["previous"]`` is the fingerprint of its table.
 
     Returns
     -------
@@ -99,6 +107,8 @@ def fit(
         progress=progress,
     )
     spec = model if isinstance(model, ModelSpec) else load_model(model)
+    if previous is not None:
+        check_previous(previous, spec)
     if runs.select("general").empty:
         raise ModelError(f"{runs.source}: no general loss, expected at least one general set")
     timing = Timing()
@@ -108,12 +118,23 @@ def fit(
     for role, block in spec.blocks.items():
         rows = runs.select(role)
         if not rows.empty:
-            blocks[role], attempts[role] = fit_block(block, rows, centre, settings, timing)
+            blocks[role], attempts[role] = fit_block(
+                block, rows, centre, settings, timing, previous
+            )
     started = time.perf_counter()
     record = asdict(settings) | {
+        "previous": None if previous is None else previous.provenance.fingerprint,
         "attempts": {role: [a.to_dict() for a in made] for role, made in attempts.items()},
     }
-    provenance = Provenance.of(runs, seed, record, thinning_notes(runs.frame, max_checkpoints))
+    notes = thinning_notes(runs.frame, max_checkpoints)
+    if previous is not None:
+        notes += tuple(
+            f"{role} loss: sampled from scratch, for the previous fit had other sizes, domains or"
+            " evaluation sets"
+            for role, made in attempts.items()
+            if not made[0].warm
+        )
+    provenance = Provenance.of(runs, seed, record, notes)
     posterior = Posterior(spec, blocks, runs.frame, provenance, timing=timing)
     # Computed here, so that nobody meets the cost later.
     _ = posterior.verdict
@@ -122,7 +143,12 @@ def fit(
 
 
 def fit_block(
-    spec: BlockSpec, rows: pd.DataFrame, reference: Reference, settings: Settings, timing: Timing
+    spec: BlockSpec,
+    rows: pd.DataFrame,
+    reference: Reference,
+    settings: Settings,
+    timing: Timing,
+    previous: Posterior | None = None,
 ) -> tuple[BlockPosterior, list[Attempt]]:
     """Sample one loss until it has converged or nothing is left to try.
 
@@ -138,6 +164,8 @@ def fit_block(
         Of the first attempt.
     timing : Timing
         Grows by the seconds of each stage.
+    previous : Posterior, optional
+        An earlier fit of the model; see :func:`fit`.
 
     Returns
     -------
@@ -152,11 +180,13 @@ def fit_block(
     hierarchy = hierarchy_of(rows, spec.size_length, reference)
     data = block_data(rows, hierarchy, settings.max_checkpoints)
     timing.build += time.perf_counter() - started
-    prepared = prepare_block(spec, hierarchy, data, settings.seed, timing)
+    last = None if previous is None else last_draws(previous, spec.role, hierarchy)
     attempts: list[Attempt] = []
     following: Settings | None = settings
     while following is not None:
         used = following
+        if not attempts or attempts[-1].warm:
+            prepared = prepare_block(spec, hierarchy, data, settings.seed, timing, last)
         sampled = sample_block(prepared, used, timing)
         started = time.perf_counter()
         block = BlockPosterior(
@@ -168,7 +198,9 @@ def fit_block(
             statistics=sampled.statistics,
             seed=used.seed,
         )
-        attempts.append(Attempt.of(used, block.verdict))
+        attempts.append(Attempt.of(used, block.verdict, warm=last is not None))
+        # Whatever kept the chains from converging, the next ones shall not have it from there.
+        last = None
         following = remedied(used, block.verdict)
         timing.post_process += time.perf_counter() - started
     return block, attempts

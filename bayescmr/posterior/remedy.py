@@ -27,17 +27,20 @@ class Attempt:
         Acceptance rate that was aimed at.
     problems : tuple of str
         Sentences of the verdict; empty where it converged.
+    warm : bool
+        Started from an earlier posterior.
     """
 
     draws: int
     tune: int
     target_accept: float
     problems: tuple[str, ...]
+    warm: bool
 
     @classmethod
-    def of(cls, settings: Settings, verdict: Verdict) -> Attempt:
+    def of(cls, settings: Settings, verdict: Verdict, *, warm: bool) -> Attempt:
         """Record what came of sampling with these settings."""
-        return cls(settings.draws, settings.tune, settings.target_accept, verdict.problems)
+        return cls(settings.draws, settings.tune, settings.target_accept, verdict.problems, warm)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for files."""

@@ -22,7 +22,7 @@ import bayescmr as bc
 from bayescmr import gu2024
 from bayescmr.model import density
 from bayescmr.model.data import block_data, hierarchy_of, reference_of
-from bayescmr.model.engine import _sample_nutpie, prepare_block
+from bayescmr.model.engine import prepare_block, sample_block
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import Role, load_model
 from bayescmr.model.start import log_density
@@ -38,15 +38,11 @@ def khat(runs: bc.RunTable, role: Role) -> dict[str, float]:
     rows = runs.select(role)
     hierarchy = hierarchy_of(rows, spec.size_length, reference_of(runs.frame))
     prepared = prepare_block(spec, hierarchy, block_data(rows, hierarchy), 1, Timing())
-    model = density.nutpie_model(prepared.coordinates, prepared.values)
-    tree = _sample_nutpie(model, prepared.start, Settings(seed=1))
-    draws = np.concatenate(
-        [
-            tree["posterior"][name].to_numpy().reshape(8000, -1)
-            for name in prepared.coordinates.shapes
-        ],
-        axis=1,
-    )
+    sampled = sample_block(prepared, Settings(seed=1, draws=2000), Timing())
+    coordinates = sampled.coordinates
+    kept = [sampled.posterior[name].to_numpy() for name in ("coef", "ln_effect_sd", "noise")]
+    draws = coordinates.points(*(values.reshape(8000, *values.shape[2:]) for values in kept))
+    model = density.nutpie_model(coordinates, {**prepared.runs, **coordinates.arrays()})
     factor = np.linalg.cholesky(np.cov(draws.T))
     normals = np.random.default_rng(1).standard_normal((PROPOSALS, draws.shape[1]))
     evaluate = log_density(model)

@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bayescmr.model.settings import Settings
+
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "benchmarks.md"
 NAMES = {"nutpie": "nutpie (`pm.sample`'s default)", "numpyro": "NumPyro", "pymc": "PyMC's NUTS"}
@@ -26,7 +28,8 @@ def render(result: dict[str, Any]) -> str:
             f" | {result['leapfrog_steps_per_draw'][sampler]:.0f} | {len(theirs)}"
             f" | {sum(r['converged'] for r in theirs)} of {len(theirs)} |"
         )
-    ours = first["records"]["ours"]
+    ours, again = first["records"]["ours"], first["records"]["refit"]
+    apart = [NAMES[name] for name in NAMES if "beside" in stages.get(name, {})]
     worst = [r["worst"] for r in ours]
     same = result["same_posterior"]
     close = all(abs(v["median"]) <= 4 * v["mcse_of_median"] for v in same.values())
@@ -58,6 +61,18 @@ def render(result: dict[str, Any]) -> str:
                 for key, name in NAMES.items()
                 if key not in result["ess_per_second_ratio_by_sampler"]
             ),
+            apart=(
+                f"\n{' and '.join(apart)}: in a process apart on the same machine; the ratios are"
+                " to ours beside nutpie.\n"
+                if apart
+                else ""
+            ),
+            draws=Settings.draws,
+            tune=Settings.tune,
+            newest=first["newest"],
+            again_converged=sum(r["converged"] for r in again),
+            again_times=len(again),
+            again=_median(again, "total_seconds") / _median(ours, "total_seconds"),
             own_steps=result["leapfrog_steps_per_draw"]["ours"],
             own_converged=sum(r["converged"] for r in ours),
             own_times=len(ours),

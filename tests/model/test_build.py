@@ -22,6 +22,7 @@ from bayescmr.model.build import build_model
 from bayescmr.model.coordinates import Coordinates
 from bayescmr.model.data import BlockData
 from bayescmr.model.engine import prepare_block, sample_block
+from bayescmr.model.frame import Frame
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.spec import FACTORS, NOISE, BlockSpec, load_model
 from bayescmr.model.start import log_density
@@ -63,6 +64,14 @@ def prior_sds(entry: dict[str, Any], levels: dict[str, int], ln_ratio: Float) ->
     return np.array(sds)
 
 
+def unbent(x: Float, bend: Float) -> tuple[Float, Float]:
+    """Noise quantities at bent coordinates and their slope: an asymptote of 1 and one of 1 + k."""
+    m, s, k = bend.T
+    t = (x - m) / s
+    below = np.hypot(1.0, t) - t
+    return x - 0.5 * k * s * below, 1.0 + 0.5 * k * below / np.hypot(1.0, t)
+
+
 def expected(
     text: str, role: str, frame: pd.DataFrame, coordinates: Coordinates, point: Point
 ) -> float:
@@ -81,7 +90,8 @@ def expected(
         sets = []
     levels = {"size": len(sizes), "domain": len(domains), "eval_set": len(sets)}
     rows = coordinates.groups.rows
-    total = norm.logpdf(point["shift"]).sum() + norm.logpdf(point["noise"]).sum()
+    standard, slope = unbent(point["noise"], coordinates.bend)
+    total = norm.logpdf(point["shift"]).sum() + norm.logpdf(standard).sum() + np.log(slope).sum()
     solved = []
     for i, parameter in enumerate(law.parameters):
         entry = block["parameters"][parameter.name]
@@ -96,7 +106,7 @@ def expected(
         # Any coefficients that give the anchors' values give the others'.
         solved.append(np.linalg.lstsq(rows, anchors, rcond=None)[0])
     quantities = []
-    for name, raw in zip(NOISE, point["noise"], strict=True):
+    for name, raw in zip(NOISE, standard, strict=True):
         mean, sd = sampled(block["noise"][name]["prior"])
         quantities.append(mean + sd * raw)
 
@@ -167,9 +177,11 @@ def unflat(vector: Float, like: Point) -> Point:
 
 
 def coordinates_of(spec: BlockSpec, data: BlockData) -> Coordinates:
-    """Some effects centred, some not, some in between."""
-    centring = np.random.default_rng(3).choice([0.0, 0.4, 1.0], size=spec.effect_median.shape)
-    return Coordinates(spec, data.groups, centring)
+    """Some effects centred, some not, some in between; some noise scales bent."""
+    rng = np.random.default_rng(3)
+    centring = rng.choice([0.0, 0.4, 1.0], size=spec.effect_median.shape)
+    bend = np.column_stack([rng.normal(size=6), rng.uniform(0.2, 0.5, 6), [0, 1, 2, 0, 1, 3]])
+    return Coordinates(spec, data.groups, centring, bend)
 
 
 def model_of(
@@ -276,6 +288,25 @@ def test_fused_density_is_that_of_the_pymc_model(
             assert got == pytest.approx(oracle(point), rel=1e-9)
             want = slope(point)
             np.testing.assert_allclose(gradient, want, rtol=1e-7, atol=1e-9 * np.abs(want).max())
+
+
+def test_density_in_a_frame_is_that_at_the_point(
+    prepare: Prepare, simulated: Callable[..., pd.DataFrame]
+) -> None:
+    spec, _, data = prepare(simulated(1))
+    coordinates = coordinates_of(spec, data)
+    values = {**data.arrays(), **coordinates.arrays()}
+    plain = log_density(density.nutpie_model(coordinates, values))
+    dimension = density.nutpie_model(coordinates, values).n_dim
+    rng = np.random.default_rng(1)
+    factor = np.tril(0.1 * rng.normal(size=(dimension, dimension))) + np.eye(dimension)
+    frame = Frame(rng.normal(size=dimension), factor)
+    framed = log_density(density.nutpie_model(coordinates, values, frame))
+    w = 0.1 * rng.normal(size=dimension)
+    want, slope = plain(frame.centre + factor @ w)
+    got, gradient = framed(w)
+    assert got == pytest.approx(want, rel=1e-12)
+    np.testing.assert_allclose(gradient, factor.T @ slope, rtol=1e-9, atol=1e-9 * abs(slope).max())
 
 
 # -- data swap ----------------------------------------------------------------------------------

@@ -28,26 +28,43 @@ def points_of(coordinates: Coordinates, count: int) -> np.ndarray:
     return np.random.default_rng(1).normal(size=(count, dimension))
 
 
+def coefficients_of(coordinates: Coordinates, points: np.ndarray, hierarchy: Any) -> xr.Dataset:
+    named = coordinates.named(points)
+    draws = xr.Dataset(
+        {n: (("chain", "draw", *(f"{n}{i}" for i in range(v.ndim - 1))), v[None])
+         for n, v in named.items()}
+    )  # fmt: skip
+    return coordinates.coefficients(draws, hierarchy, seed=3)
+
+
 def test_another_centring_is_another_name_of_the_same_point(block: Any) -> None:
     spec, hierarchy, data = block
     plain = Coordinates.non_centred(spec, data.groups)
     rng = np.random.default_rng(2)
-    other = replace(plain, centring=rng.uniform(size=plain.centring.shape))
+    bend = np.column_stack([rng.normal(size=6), np.full(6, 0.3), np.arange(6.0)])
+    other = replace(plain, centring=rng.uniform(size=plain.centring.shape), bend=bend)
     points = points_of(plain, 5)
     moved = other.convert(points, plain)
     np.testing.assert_allclose(plain.convert(moved, other), points, rtol=1e-7, atol=1e-8)
 
-    def values(coordinates: Coordinates, points: np.ndarray) -> np.ndarray:
-        named = coordinates.named(points)
-        draws = xr.Dataset(
-            {n: (("chain", "draw", *(f"{n}{i}" for i in range(v.ndim - 1))), v[None])
-             for n, v in named.items()}
-        )  # fmt: skip
-        drawn = coordinates.coefficients(draws, hierarchy, seed=3)
+    def values(coordinates: Coordinates, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = coefficients_of(coordinates, points, hierarchy)
         assert drawn["coef"].dims == ("chain", "draw", "parameter", "term")
-        return drawn["coef"].to_numpy() @ data.groups.rows.T
+        return drawn["coef"].to_numpy() @ data.groups.rows.T, drawn["noise"].to_numpy()
 
-    np.testing.assert_allclose(values(plain, points), values(other, moved), rtol=1e-8, atol=1e-9)
+    for one, same in zip(values(plain, points), values(other, moved), strict=True):
+        np.testing.assert_allclose(one, same, rtol=1e-8, atol=1e-9)
+
+
+def test_the_way_back_from_coefficients(block: Any) -> None:
+    spec, hierarchy, data = block
+    plain = Coordinates.non_centred(spec, data.groups)
+    bend = np.tile([0.2, 0.5, 3.0], (6, 1))
+    used = replace(plain, centring=np.full_like(plain.centring, 0.3), bend=bend)
+    points = points_of(used, 5)
+    drawn = coefficients_of(used, points, hierarchy)
+    back = used.points(*(drawn[n].to_numpy()[0] for n in ("coef", "ln_effect_sd", "noise")))
+    np.testing.assert_allclose(back, points, rtol=1e-7, atol=1e-8)
 
 
 def test_no_data_no_centring(block: Any) -> None:

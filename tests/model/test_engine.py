@@ -13,6 +13,7 @@ import pytest
 from bayescmr.errors import ModelError, SamplingError
 from bayescmr.laws import get_law
 from bayescmr.model import density, kernels
+from bayescmr.model.bend import inward
 from bayescmr.model.engine import Sampled, prepare_block, sample_block
 from bayescmr.model.settings import Settings, Timing
 from bayescmr.model.start import log_density
@@ -94,7 +95,9 @@ def test_log_density_statistic_is_the_density(first: Sampled, gu: Any) -> None:
         sd[:2] = np.sqrt(spec.variances[p, :2])
         frozen = data.groups.rows * sd
         z[p] = np.linalg.solve(np.linalg.cholesky(frozen @ frozen.T), anchors[p])
-    noise = (draw["noise"].to_numpy() - spec.noise_mean) / spec.noise_scale
+    noise = inward(
+        (draw["noise"].to_numpy() - spec.noise_mean) / spec.noise_scale, coordinates.bend
+    )
     point = np.concatenate([z.ravel(), ln_ratio.ravel() / spec.effect_spread, noise])
     want = float(first.statistics["lp"].isel(chain=1, draw=17))
     assert evaluate(point)[0] == pytest.approx(want, rel=1e-9)
