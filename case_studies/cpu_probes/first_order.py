@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ HERE = Path(__file__).parent
 RATIOS = (0.0, 0.25, 0.5, 1.0)
 SEEDS = (201, 202, 203)
 STEPS = 32
+#: Learning rates, in units of that at which the base ended: as in CPT, and nearly infinitesimal.
+RATES = (1.0, 0.1)
 #: Larger batches than the grid's, to see the mean of a step and not its noise.
 SEQUENCES = 64
 PROB = 0.9
@@ -45,10 +48,16 @@ def zero(changes: np.ndarray) -> float:
     return float(RATIOS[k - 1] + (RATIOS[k] - RATIOS[k - 1]) * -low / (high - low))
 
 
-def study(work: Path, size: str, domain: str) -> dict[str, Any]:
-    """Compare both for one base and domain."""
+def study(work: Path, size: str, domain: str, rate: float) -> dict[str, Any]:
+    """Compare both for one base, domain and learning rate, in units of the base's last rate."""
     base = grid.base_folder(work, size, 1)
-    training = replace(probe_training(base, 1), sequences=SEQUENCES, warmup_tokens=0)
+    training = probe_training(base, 1)
+    training = replace(
+        training,
+        learning_rate=rate * training.learning_rate,
+        sequences=SEQUENCES,
+        warmup_tokens=0,
+    )
     tokens = STEPS * training.tokens_per_step
     config = ProbeConfig(
         base=str(base),
@@ -81,6 +90,7 @@ def study(work: Path, size: str, domain: str) -> dict[str, Any]:
     return {
         "size": size,
         "domain": domain,
+        "rate": rate,
         "prob": PROB,
         "influence": {
             name: dict(zip(("lower", "upper"), one.interval(PROB), strict=True), ratio=one.ratio)
@@ -100,12 +110,11 @@ def main() -> None:
     words = parser.parse_args()
     torch.set_num_threads(1)
     results = []
-    for size in ("25k", "100k"):
-        for domain in grid.DOMAINS:
-            results.append(study(words.work, size, domain))
-            print({k: v for k, v in results[-1].items() if k != "change_after_steps"}, flush=True)
-            text = json.dumps({"ratios": RATIOS, "seeds": SEEDS, "results": results}, indent=2)
-            (HERE / "first_order.json").write_text(text + "\n", encoding="utf-8")
+    for size, domain, rate in product(("25k", "100k"), grid.DOMAINS, RATES):
+        results.append(study(words.work, size, domain, rate))
+        print({k: v for k, v in results[-1].items() if k != "change_after_steps"}, flush=True)
+        text = json.dumps({"ratios": RATIOS, "seeds": SEEDS, "results": results}, indent=2)
+        (HERE / "first_order.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
