@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,23 @@ def test_fit_saves_and_says_what_it_did_even_if_not_converged(cli, tmp_path: Pat
     assert posterior.provenance.seed == 3
     assert not posterior.converged
     assert sorted(p.name for p in (tmp_path / "results").iterdir()) == ["posterior.nc"]
+    again = cli(
+        *["fit", "runs.csv", "--previous", said["out"], "--out", "again.nc"],
+        *["--min-tokens", 1.5 * first, "--draws", 20, "--tune", 20, "--chains", 2],
+        *["--cores", 1, "--json"],
+    )
+    assert again.returncode == 3, again.stderr
+    settings = json.loads(again.stdout)["settings"]
+    assert settings["previous"] == said["runs"]["fingerprint"]
+    assert all(made[0]["warm"] for made in settings["attempts"].values())
+
+
+def test_fit_refuses_a_previous_fit_of_another_model_before_sampling(cli, tmp_path: Path) -> None:
+    runs = gu2024.trajectories(checkpoints=5)
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    prior = bc.prior_predictive(bc.RunTable.from_frame(runs), "shift_gain", seed=1, draws=4)
+    replace(prior, kind="posterior").save(tmp_path / "other.nc")
+    done = cli("fit", "runs.csv", "--previous", "other.nc")
+    assert done.returncode != 0
+    assert "--previous: a fit of the model shift_gain" in done.stderr
+    assert not (tmp_path / "posterior.nc").exists()
