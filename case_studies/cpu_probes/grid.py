@@ -8,12 +8,15 @@ A run that is done is not made again, and one that was stopped goes on.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import statistics
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 SIZES = ("25k", "100k", "330k")
@@ -108,6 +111,33 @@ def run_all(commands: list[list[str]], workers: int) -> None:
         list(pool.map(one, commands))
 
 
+def costs(work: Path) -> dict[str, Any]:
+    """Return what the bases are, and what base and probe of each size cost."""
+    found = {}
+    for size in SIZES:
+        base = json.loads((base_folder(work, size, 1) / "result.json").read_text())
+        probes = [
+            result
+            for path in (work / TABLES["runs"]).glob("*/result.json")
+            if (result := json.loads(path.read_text()))["size"] == base["size"]
+        ]
+        found[size] = {
+            "size": base["size"],
+            "base_loss": base["measurements"][-1]["loss"],
+            "last_learning_rate": base["config"]["training"]["final_learning_rate"],
+            "base_cpu_seconds": base["seconds"]["cpu"],
+            "probes": len(probes),
+            "probe_cpu_seconds": statistics.median(p["seconds"]["cpu"] for p in probes),
+            "general_se": statistics.median(
+                row["change_se"]
+                for p in probes
+                for row in p["measurements"]
+                if row["role"] == "general" and row["tokens"] == TOKENS and p["domain_share"] < 1
+            ),
+        }
+    return found
+
+
 def main() -> None:
     """Make corpora, bases and probes, then the run table."""
     parser = argparse.ArgumentParser()
@@ -120,6 +150,8 @@ def main() -> None:
     run_all([probe_command(words.work, probe) for probe in probes()], words.workers)
     for table, folder in TABLES.items():
         run_all([["collect", str(words.work / folder), "--out", str(HERE / f"{table}.csv")]], 1)
+    text = json.dumps(costs(words.work), indent=2)
+    (HERE / "costs.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grid
+from scipy.stats import binom
 
 import bayescmr as bc
 
@@ -58,6 +59,15 @@ def judged(predictions: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def expected_range(promised: float, runs: int) -> list[int]:
+    """Return a range that a count of kept promises lies in with 90 % at least, equal-tailed.
+
+    As if runs were independent. Those of one cell share their posterior error, so counts
+    scatter more.
+    """
+    return [int(binom.ppf(q, runs, promised)) for q in (0.05, 0.95)]
+
+
 def main() -> None:
     """Train, measure, judge."""
     parser = argparse.ArgumentParser()
@@ -74,6 +84,7 @@ def main() -> None:
             "promised": 1 - risk,
             "held": sum(one["held"] for one in runs if one["risk"] == risk),
             "runs": sum(one["risk"] == risk for one in runs),
+            "range": expected_range(1 - risk, sum(one["risk"] == risk for one in runs)),
         }
         for risk in sorted({one["risk"] for one in runs})
     }
