@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 def doctor_command(
     folder: Annotated[
-        Path, typer.Option("--folder", metavar="FOLDER", help="Where probes would be written.")
+        Path,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Where probes would be written.",
+        ),
     ] = Path(),
     seconds: Annotated[
         float,

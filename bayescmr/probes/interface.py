@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -50,12 +51,24 @@ class LanguageModel(nn.Module, ABC):
     def save(self, folder: Path, weights: dict[str, Tensor]) -> None:
         """Write configuration and these weights (safetensors) into an existing folder."""
 
-    def checkpoint_activations(self, on: bool) -> None:
-        """Keep only what enters each block and compute the rest again: less memory, more time."""
+    def prepare_blocks(self, *, compiled: bool, checkpointed: bool) -> None:
+        """Say how the blocks run; the last call counts.
+
+        Parameters
+        ----------
+        compiled : bool
+            With `torch.compile`: one compilation serves all blocks.
+        checkpointed : bool
+            Keep only what enters each block and compute the rest again in the backward pass: less
+            memory, more time.
+        """
         for block in self.blocks:
             block.__dict__.pop("forward", None)
-            if on:
-                # `forward` and not the block: what FSDP does around a block must not be done again.
+            # `forward` and not the block: what FSDP does around a block stays outside, and is
+            # not done twice. Compiled inside: torch.compile skips what begins with a checkpoint.
+            if compiled:
+                block.forward = torch.compile(block.forward)
+            if checkpointed:
                 block.forward = partial(checkpoint, block.forward, use_reentrant=False)
 
     def flops_per_token(self, context: int) -> float:

@@ -181,10 +181,9 @@ class _Trainer:
         found = load_checkpoint(folder)
         self.progress = Progress(**found.state) if found else Progress()
         self.progress.sittings += 1
-        job.model.checkpoint_activations(execution.checkpoint_activations)
-        if execution.compile:
-            for block in job.model.blocks:
-                block.compile()
+        job.model.prepare_blocks(
+            compiled=execution.compile, checkpointed=execution.checkpoint_activations
+        )
         self.model = parallel.wrap(job.model)
         self.optimizer = new_optimizer(job.model, self.training)
         start = job.state if found is None else found.tensors

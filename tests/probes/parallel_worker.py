@@ -62,7 +62,7 @@ def run(parallel: Parallel, folder: Path) -> None:
     whole = parallel.full_state(model, optimizer)
 
     model = fresh()
-    model.checkpoint_activations(True)  # must change nothing, sharded or not
+    model.prepare_blocks(compiled=False, checkpointed=True)  # must change nothing, sharded or not
     wrapped = parallel.wrap(model)
     optimizer = optimizer_of(model)
     parallel.load_full_state(model, optimizer, load_file(folder / "half.safetensors"))

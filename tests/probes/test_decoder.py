@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections import Counter
+from functools import partial
 
 import pytest
 import torch
+import torch._dynamo.utils
 from torch.nn import functional
 
 from bayescmr.probes.language_model import new_model
@@ -141,7 +145,7 @@ def test_accumulated_gradients_are_those_of_the_large_batch() -> None:
 def test_checkpointed_activations_give_the_same_gradients() -> None:
     tokens = ids(2, 17)
     plain, saving = new_model(SMALL, seed=0), new_model(SMALL, seed=0)
-    saving.checkpoint_activations(True)
+    saving.prepare_blocks(compiled=False, checkpointed=True)
     for model in (plain, saving):
         logits = model(tokens[:, :-1])
         functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
@@ -165,10 +169,32 @@ def _saved_bytes(model: torch.nn.Module, tokens: torch.Tensor) -> int:
 def test_checkpointed_activations_take_less_memory() -> None:
     model, tokens = new_model(architecture("800k", 64), seed=0), ids(4, 64, vocab_size=64)
     whole = _saved_bytes(model, tokens)
-    model.checkpoint_activations(True)
+    model.prepare_blocks(compiled=False, checkpointed=True)
     assert _saved_bytes(model, tokens) < whole / 3
-    model.checkpoint_activations(False)
+    model.prepare_blocks(compiled=False, checkpointed=False)
     assert _saved_bytes(model, tokens) > whole / 1.1
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_compiled_blocks_are_traced_once_and_compute_the_same(
+    checkpointed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the tracer alone: generating and compiling C++ takes half a minute and is torch's."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    graphs: Counter[str] = torch._dynamo.utils.counters["stats"]
+    torch._dynamo.reset()
+    graphs.clear()
+    tokens = ids(2, 17)
+    plain, traced = new_model(SMALL, seed=0), new_model(SMALL, seed=0)
+    traced.prepare_blocks(compiled=True, checkpointed=checkpointed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's own, about its ways and Python's patch level
+        for model in (plain, traced):
+            sequence_losses(model(tokens[:, :-1]), tokens[:, 1:]).mean().backward()
+    assert graphs["unique_graphs"] == 1
+    assert graphs["calls_captured"] > 15
+    for a, b in zip(plain.parameters(), traced.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad)
 
 
 def test_every_size_can_be_built() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bayescmr.cli.app import run
 from bayescmr.errors import ProbeError
 from bayescmr.probes import doctor
 from bayescmr.probes.doctor import Examination, examine
@@ -113,6 +114,18 @@ def test_a_compiler_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "clang++").write_text("#!/bin/sh\n")
     (tmp_path / "clang++").chmod(0o755)
     assert doctor._compiler(CPU) == "clang++"
+
+
+def test_a_person_reads_tables(
+    found: Examination, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "examine", lambda *_: found)  # measured once
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(["probe", "doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert sum(line.startswith(("25k ", "1B ")) for line in lines) == 2
+    assert sum(line.startswith("matrix products") for line in lines) == len(found.devices[0].peaks)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

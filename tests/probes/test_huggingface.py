@@ -101,7 +101,7 @@ def test_training_saving_and_loading(tmp_path: Path, kind: str) -> None:
 def test_checkpointed_activations_give_the_same_gradients(tmp_path: Path, kind: str) -> None:
     KINDS[kind][0]().save_pretrained(tmp_path)
     plain, saving = load_model(tmp_path), load_model(tmp_path)
-    saving.checkpoint_activations(True)
+    saving.prepare_blocks(compiled=False, checkpointed=True)
     for model in (plain, saving):
         sequence_losses(model(TOKENS[:, :-1]), TOKENS[:, 1:]).mean().backward()
     for a, b in zip(plain.parameters(), saving.parameters(), strict=True):
