@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import grid
+from fit import TOLERANCE
 from scipy.stats import binom
 
 import bayescmr as bc
@@ -55,7 +56,22 @@ def judged(predictions: dict[str, Any]) -> list[dict[str, Any]]:
             & (rises["seed"] == probe.seed)
         ]
         rise = float(row["change"].item())
-        found.append({**vars(probe), "risk": risk, "rise": rise, "held": rise <= 0.05})
+        found.append({**vars(probe), "risk": risk, "rise": rise, "held": rise <= TOLERANCE})
+    return found
+
+
+def counts(runs: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return by risk how often the tolerance held."""
+    found = {}
+    for risk in sorted({one["risk"] for one in runs}):
+        held = [one["held"] for one in runs if one["risk"] == risk]
+        promised = round(1 - risk, 10)
+        found[f"{risk:g}"] = {
+            "promised": promised,
+            "held": sum(held),
+            "runs": len(held),
+            "range": expected_range(promised, len(held)),
+        }
     return found
 
 
@@ -79,18 +95,9 @@ def main() -> None:
     grid.run_all(commands, words.workers)
     grid.run_all([["collect", str(words.work / "fresh"), "--out", str(HERE / "fresh.csv")]], 1)
     runs = judged(predictions)
-    by_risk = {
-        f"{risk:g}": {
-            "promised": 1 - risk,
-            "held": sum(one["held"] for one in runs if one["risk"] == risk),
-            "runs": sum(one["risk"] == risk for one in runs),
-            "range": expected_range(1 - risk, sum(one["risk"] == risk for one in runs)),
-        }
-        for risk in sorted({one["risk"] for one in runs})
-    }
-    data = {"tolerance": 0.05, "by_risk": by_risk, "runs": runs}
+    data = {"tolerance": TOLERANCE, "by_risk": counts(runs), "runs": runs}
     (HERE / "verification.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    for risk, one in by_risk.items():
+    for risk, one in data["by_risk"].items():
         print(f"risk {risk}: held {one['held']} of {one['runs']}, promised {one['promised']:.0%}")
 
 

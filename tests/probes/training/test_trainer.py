@@ -17,6 +17,7 @@ from bayescmr.probes import CorpusUse, Execution, collect, run
 from bayescmr.probes.checkpoint import load_checkpoint
 from bayescmr.probes.config import evaluation_steps, steps_of, to_dict
 from bayescmr.probes.jobs import plan
+from bayescmr.probes.trainer import _explained_memory
 from bayescmr.runs import RunTable
 
 pytestmark = pytest.mark.slow
@@ -265,3 +266,14 @@ def test_a_damaged_checkpoint_is_told(name, probe_config, tmp_path):
     (saved / name).write_bytes(b"no")
     with pytest.raises(ProbeError, match="damaged checkpoint"):
         run(probe_config, tmp_path, execution)
+
+
+def test_exhausted_memory_is_explained():
+    """A real refusal of the allocator, and an error of another kind left as it is."""
+    with (
+        pytest.raises(ProbeError, match=r"out of memory with 4 sequences.*--micro-sequences"),
+        _explained_memory(Execution(micro_sequences=4)),
+    ):
+        torch.empty(10**16)
+    with pytest.raises(RuntimeError, match="shapes"), _explained_memory(Execution()):
+        torch.ones(2, 3) @ torch.ones(2, 3)
