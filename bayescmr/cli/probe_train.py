@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ from bayescmr.errors import ProbeError
 if TYPE_CHECKING:
     from bayescmr.probes.config import Config, Execution
     from bayescmr.probes.launch import Result
+
+#: Exit codes of the endings that are not `done`.
+EXITS = {"stopped": RESUME, "diverged": DIVERGED}
 
 
 def train_and_tell(config: Config, out: Path, execution: Execution, *, json_mode: bool) -> None:
@@ -37,16 +41,18 @@ def train_and_tell(config: Config, out: Path, execution: Execution, *, json_mode
     from bayescmr.probes.config import steps_of
 
     output_folder(out, "--out")
-    with naming_options(NAMES), _bar(steps_of(config)) as watch:
+    # Of the processes that torchrun started the first speaks for all.
+    speaks = os.environ.get("RANK", "0") == "0"
+    with naming_options(NAMES), _bar(steps_of(config), wanted=speaks) as watch:
         result = run(config, out, execution, watch=watch)
-    if result.status == "stopped":
+    if speaks and result.status == "stopped":
         if json_mode:
             print_json({"status": "stopped", "run": result.run, "folder": str(result.folder)})
         warn(f"stopped and saved in {result.folder}; the same command goes on from there")
-        raise typer.Exit(RESUME)
-    _tell(result, json_mode=json_mode)
-    if result.status == "diverged":
-        raise typer.Exit(DIVERGED)
+    elif speaks:
+        _tell(result, json_mode=json_mode)
+    if result.status in EXITS:
+        raise typer.Exit(EXITS[result.status])
 
 
 def _tell(result: Result, *, json_mode: bool) -> None:
@@ -93,8 +99,8 @@ def _tell(result: Result, *, json_mode: bool) -> None:
 
 
 @contextmanager
-def _bar(steps: int) -> Iterator[Any]:
-    if not progress_wanted():
+def _bar(steps: int, *, wanted: bool) -> Iterator[Any]:
+    if not (wanted and progress_wanted()):
         yield None
         return
     from rich.progress import (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescmr.errors import ProbeError
-from bayescmr.probes.record import write_json
+from bayescmr.probes.record import CONFIG, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -89,6 +89,11 @@ def open_base(folder: str | Path) -> Base:
             facts = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ProbeError(f"{path}: cannot be read ({error}); make the base again") from None
+    elif (folder / CONFIG).exists():
+        raise ProbeError(
+            f"base: {str(folder)!r} is not finished ({FACTS} is missing); run the command that"
+            " made it again"
+        )
     total = hashlib.sha256()
     for file in files:
         with file.open("rb") as handle:

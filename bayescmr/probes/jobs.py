@@ -183,7 +183,7 @@ def _opened(
         if part is None:
             part = (0.0, 1.0)
             used = None if base is None else base.part_used(corpus.fingerprint)
-            if used is not None and used != (0.0, 1.0):
+            if role == "general" and used is not None and used != (0.0, 1.0):
                 # Replay is text that the base has not seen: the larger of what is left.
                 part = max((0.0, used[0]), (used[1], 1.0), key=lambda p: p[1] - p[0])
         found.append((replace(use, part=part), Source(corpus, role, use.weight, part)))
@@ -207,6 +207,14 @@ def _joined(sets: list[EvalSet]) -> tuple[EvalSet, ...]:
     from bayescmr.probes.evaluation import EvalSet
 
     by_name: dict[str, list[EvalSet]] = {}
+    names = [one.name for one in sets if one.role == "general"]
+    for name in names:
+        if name == DOMAIN or names.count(name) > 1:
+            raise ProbeError(
+                f"general: got a corpus named {name!r} among {len(names)}, expected names that"
+                f" differ from each other and from {DOMAIN!r}, since each is a set of its own;"
+                " prepare it again with another --name"
+            )
     for one in sets:
         by_name.setdefault(one.name, []).append(one)
     return tuple(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -107,6 +108,8 @@ def run(
                 if isinstance(planned.config, BaseConfig) and outcome.status == "done":
                     _write_base(folder, planned, job, outcome)
                 elif execution.save_model:
+                    # There, if the process ended between model and result.
+                    shutil.rmtree(folder / "model", ignore_errors=True)
                     with whole_folder(folder / "model") as partial:
                         _write_model(partial, job, outcome)
                 write_json(folder / RESULT, data)
@@ -215,6 +218,16 @@ def notes(planned: Plan, uses: list[dict[str, Any]]) -> list[str]:
                 f" {MAX_REPETITIONS}: its domain loss is that of scarce data"
             )
     base, training = planned.base, planned.config.training
+    if base is not None and base.facts is not None:
+        for source in planned.sources:
+            used = base.part_used(source.corpus.fingerprint)
+            # Parts are of sequences, so those of another length are other text.
+            same = base.facts["context"] == training.context
+            if used and (not same or max(used[0], source.part[0]) < min(used[1], source.part[1])):
+                said.append(
+                    f"the base was trained on text of corpus {source.corpus.name!r} that this run"
+                    " sees again" + ("" if same else f": its context was {base.facts['context']}")
+                )
     if base is not None and base.last_learning_rate is not None:
         ours, theirs = training.learning_rate, base.last_learning_rate
         if abs(ours / theirs - 1) > 0.01 if theirs else True:
@@ -241,6 +254,7 @@ def _write_base(folder: Path, planned: Plan, job: Job, outcome: Outcome) -> None
             "run": planned.run,
             "tokens": outcome.progress.step * training.tokens_per_step,
             "last_learning_rate": training.last_learning_rate,
+            "context": training.context,
             "tokenizer": planned.sources[0].corpus.tokenizer_fingerprint,
             "corpora": [
                 {

