@@ -8,6 +8,7 @@ Each table stands between `<!-- name -->` and `<!-- end -->`.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ def answers() -> str:
         [
             (
                 domain, names[size], *(cell(found[law, domain, size]) for law in laws),
-                f"{found['stacked', domain, size]['ratio_at_risk']['0.1']:.2f}",
+                f"{math.floor(100 * found['stacked', domain, size]['ratio_at_risk']['0.1']) / 100:.2f}",
             )
             for domain in grid.DOMAINS
             for size in sorted(names)
