@@ -96,6 +96,9 @@ def answers() -> str:
     laws = list(data["answers"])
     found = {(law, one["domain"], one["size"]): one for law in laws for one in data["answers"][law]}
 
+    def safe(one: dict[str, Any]) -> float:
+        return math.floor(100 * one["ratio_at_risk"]["0.1"]) / 100  # never rounded up
+
     def cell(one: dict[str, Any]) -> str:
         return f"{one['median']:.2f} [{one['lower']:.2f}, {one['upper']:.2f}]"
 
@@ -108,7 +111,7 @@ def answers() -> str:
         [
             (
                 domain, names[size], *(cell(found[law, domain, size]) for law in laws),
-                f"{math.floor(100 * found['stacked', domain, size]['ratio_at_risk']['0.1']) / 100:.2f}",
+                f"{safe(found['stacked', domain, size]):.2f}",
             )
             for domain in grid.DOMAINS
             for size in sorted(names)
