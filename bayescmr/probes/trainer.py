@@ -22,6 +22,7 @@ from bayescmr.probes.config import Config, Execution, evaluation_steps, steps_of
 from bayescmr.probes.evaluation import EvalSet, measure, summarise
 from bayescmr.probes.interface import LanguageModel
 from bayescmr.probes.losses import training_loss
+from bayescmr.probes.memory import keep_freed_memory
 from bayescmr.probes.mixture import Batch, Mixture
 from bayescmr.probes.optimizer import new_optimizer, set_learning_rate
 from bayescmr.probes.parallel import Parallel
@@ -152,6 +153,8 @@ def train(
     ProbeError
         Memory or disk is exhausted, or the checkpoint is damaged.
     """
+    if parallel.device.type == "cpu":
+        keep_freed_memory()
     with _explained_memory(execution):
         return _Trainer(job, folder, execution, parallel, watch).run()
 
