@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -89,3 +90,13 @@ def test_what_is_said_of_defaults_and_exit_codes(page: str) -> None:
     assert f"more than {MAX_REPETITIONS} repetitions" in page
     assert f"| {exits.DIVERGED} | diverged" in page
     assert f"| {exits.RESUME} | stopped" in page
+
+
+def test_speeds_are_those_that_were_measured(page: str, repo_root: Path) -> None:
+    found = json.loads((repo_root / "case_studies" / "benchmarks" / "probes.json").read_text())
+    text = section(page, "Speed")
+    for name, one in found["sizes"].items():
+        assert f"| {name} | {one['ratio']:.2f} |" in text
+        assert f"| {one['tokens_per_cpu_second']:,.0f} |" in text
+        assert f"| {one['probe_cpu_seconds']:.1f} |" in text
+    assert f"medians of {found['repetitions']}" in text.replace("\n", " ")
