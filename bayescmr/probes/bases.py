@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FACTS = "base.json"
 MOMENTS = "optimizer.safetensors"
 
+_FACTS = {"last_learning_rate", "context", "tokenizer", "corpora"}
+
 
 @dataclass(frozen=True)
 class Base:
@@ -89,6 +91,12 @@ def open_base(folder: str | Path) -> Base:
             facts = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ProbeError(f"{path}: cannot be read ({error}); make the base again") from None
+        missing = _FACTS - set(facts) if isinstance(facts, dict) else _FACTS
+        if missing:
+            raise ProbeError(
+                f"{path}: {', '.join(sorted(missing))} not found; make the base again with this"
+                " version"
+            )
     elif (folder / CONFIG).exists():
         raise ProbeError(
             f"base: {str(folder)!r} is not finished ({FACTS} is missing); run the command that"

@@ -23,6 +23,16 @@ def test_a_base_without_its_facts_is_not_a_base(base, tmp_path):
         open_base(half)
 
 
+def test_facts_of_another_version_are_told(base, tmp_path):
+    old = tmp_path / "old"
+    shutil.copytree(base, old)
+    facts = json.loads((old / FACTS).read_text())
+    for text in (json.dumps({k: v for k, v in facts.items() if k != "context"}), "[1]"):
+        (old / FACTS).write_text(text)
+        with pytest.raises(ProbeError, match=r"context.* not found; make the base again"):
+            open_base(old)
+
+
 @pytest.mark.parametrize("name", ["domain", "general"])
 def test_names_of_general_corpora_must_differ(name, probe_config, corpora, tmp_path):
     """Sets of one name would be joined, general and domain text even."""
