@@ -78,6 +78,14 @@ def test_counts_are_read_as_people_write_them() -> None:
     ]  # fmt: skip
 
 
+def test_a_first_order_ratio_is_told_without_contradiction() -> None:
+    from bayescmr.cli.probe_influence import meaning
+
+    assert "does not bind" in meaning(1.0) and "smaller domain shares" not in meaning(1.0)
+    assert "smaller domain shares" in meaning(0.3)
+    assert "Even replay" in meaning(0.0)
+
+
 def test_every_command_has_help_with_an_example(cli: Run) -> None:
     said = cli("probe", "--help").stdout
     for name in ("corpora", "prepare", "base", "run", "collect", "influence", "doctor"):
