@@ -1,0 +1,146 @@
+r"""The folder of TeX files: fragments, tables, figures with their data, and a main document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from bayescmr.atomic import write_text
+from bayescmr.report import style
+from bayescmr.report.document import Checks, Figure, Section, Table
+from bayescmr.report.spreadsheet import table_frame, write_csv
+from bayescmr.report.tex import fragments
+from bayescmr.report.tex.characters import escape, file_name
+from bayescmr.report.tex.numbers import macro_names, macros
+from bayescmr.report.tex.references import bibliography
+from bayescmr.report.tex.table import tabular
+
+_MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex report twice.
+\documentclass[10pt,a4paper]{article}
+\ifdefined\pdftrailerid
+  % The same bytes on every day.
+  \pdftrailerid{}\pdfinfoomitdate=1 \pdfsuppressptexinfo=-1
+\fi
+\usepackage[T1]{fontenc}
+\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\usepackage[margin=24mm]{geometry}
+\usepackage{microtype}
+\usepackage[font=small,labelfont=bf,skip=5pt]{caption}
+\usepackage{xcolor}
+\definecolor{cmrfail}{HTML}{B00020}
+\newcommand{\bayescmrfail}[1]{\textbf{\textcolor{cmrfail}{#1}}}
+\input{preamble}
+\input{macros}
+\usepackage[hidelinks,bookmarksnumbered]{hyperref}
+\renewcommand{\thesection}{\Alph{section}}
+\setlength{\parindent}{0pt}\setlength{\parskip}{4pt plus 2pt}
+\setlength{\LTcapwidth}{\linewidth}
+\emergencystretch=3em
+\renewcommand{\topfraction}{0.9}\renewcommand{\bottomfraction}{0.8}
+\renewcommand{\textfraction}{0.08}\renewcommand{\floatpagefraction}{0.75}
+\setcounter{topnumber}{4}\setcounter{totalnumber}{6}
+\begin{document}
+{\LARGE\bfseries\raggedright @TITLE@\par}\bigskip
+\input{sections/banner}
+@SECTIONS@
+\bibliographystyle{plain}
+\bibliography{references}
+\end{document}
+"""
+
+
+def write_tex(sections: Sequence[Section], folder: Path, *, title: str) -> list[Path]:
+    r"""Write a report as TeX.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        What the report consists of.
+    folder : Path
+        Exists; files of the same names are replaced.
+    title : str
+        Of the document that compiles by itself.
+
+    Returns
+    -------
+    list of Path
+        ``report.tex`` (compiles by itself), ``preamble.tex`` (packages, for a paper's preamble),
+        ``macros.tex`` (a macro for every number), ``references.bib``, ``sections/*.tex`` and
+        ``tables/*.tex`` (to be read with ``\input``), ``figures/*.pdf``, and the data behind
+        tables and figures as ``*.csv``.
+    """
+    numbers = [number for part in sections for number in part.numbers]
+    names = macro_names(numbers)
+    failed = fragments.failed(sections)
+    texts = {
+        "preamble.tex": _resource("preamble.tex"),
+        "macros.tex": "% Every number of the report, rounded to what its error supports.\n"
+        + (_warning(len(failed)) if failed else "")
+        + macros(numbers, names),
+        "references.bib": bibliography(),
+        "sections/banner.tex": fragments.banner(failed),
+    }
+    inputs = []
+    for part in sections:
+        stem = file_name(part.letter)
+        texts[f"sections/{stem}.tex"] = fragments.section(part, names)
+        if re.fullmatch("[A-Z]", part.letter):
+            inputs.append(rf"\setcounter{{section}}{{{ord(part.letter) - ord('A')}}}")
+        inputs.append(rf"\input{{sections/{stem}}}")
+    texts["report.tex"] = _MAIN.replace("@TITLE@", escape(title)).replace(
+        "@SECTIONS@", "\n".join(inputs)
+    )
+    written = []
+    for table in tables(sections):
+        stem = file_name(table.name)
+        texts[f"tables/{stem}.tex"] = tabular(
+            table, fragments.caption(table.caption), f"tab:cmr:{stem}"
+        )
+        (folder / "tables").mkdir(parents=True, exist_ok=True)
+        written.append(write_csv(table_frame(table), folder / "tables" / f"{stem}.csv"))
+    for figure in figures(sections):
+        written += write_figure(figure, folder / "figures")
+    for name, text in texts.items():
+        write_text(folder / name, text)
+        written.append(folder / name)
+    return sorted(written)
+
+
+def tables(sections: Sequence[Section]) -> Iterator[Table]:
+    """Every table, the one of the checks included."""
+    for part in sections:
+        for block in part.blocks:
+            if isinstance(block, Table):
+                yield block
+            elif isinstance(block, Checks):
+                yield fragments.checks_table(block)
+
+
+def figures(sections: Sequence[Section]) -> Iterator[Figure]:
+    """Every figure."""
+    return (block for part in sections for block in part.blocks if isinstance(block, Figure))
+
+
+def write_figure(figure: Figure, folder: Path) -> list[Path]:
+    """Draw a figure as PDF, the same bytes every time, with its data beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = file_name(figure.name)
+    with style.paper():
+        canvas = style.new_figure(*figure.size)
+        figure.draw(canvas.subplots())
+        drawn = style.save_pdf(canvas, folder / f"{stem}.pdf")
+    return [drawn, write_csv(figure.data, folder / f"{stem}.csv")]
+
+
+def _warning(count: int) -> str:
+    """A warning in the log of every document that reads the numbers."""
+    return (
+        rf"\GenericWarning{{}}{{bayescmr: {count} check(s) FAILED, do not rely on these numbers}}"
+        "\n"
+    )
+
+
+def _resource(name: str) -> str:
+    return files("bayescmr.report.tex").joinpath(name).read_text(encoding="utf-8")

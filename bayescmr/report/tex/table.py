@@ -1,0 +1,166 @@
+r"""Tables with booktabs rules and numbers aligned by siunitx.
+
+A table that is too wide for a page is set as several, one below the other, each with the first
+column; one that is too long breaks over pages.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bayescmr.report.document import Code, Number, Piece, Table
+from bayescmr.report.tex.characters import LONGEST_WORD, escape
+from bayescmr.report.tex.numbers import is_numeric, typeset
+
+#: Characters of \footnotesize that fit side by side, and that a gap between columns takes.
+_PAGE, _GAP = 104.0, 2.6
+#: A text column is narrower than this, or it wraps; a wrapping one has a width between these.
+_SHORT, _NARROW, _WIDE = 26, 22, 62
+#: Average width of a character, in em.
+_EM = 0.5
+#: Lines that fit on a page beside other things; longer tables break.
+_LINES = 40
+#: Verdicts in bold, and those that are shouted.
+_BOLD, _SHOUTED = ("PASS", "REVIEW", "NOT RUN"), ("FAIL", "NOT REPORTED")
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One column: how TeX declares it, its cells as TeX, and the room it takes.
+
+    Parameters
+    ----------
+    declared : str
+        Column type.
+    heading : str
+        TeX.
+    cells : tuple of str
+        TeX.
+    width : float
+        In characters.
+    lines : int
+        Of all its cells together.
+    """
+
+    declared: str
+    heading: str
+    cells: tuple[str, ...]
+    width: float
+    lines: tuple[int, ...]
+
+
+def is_long(table: Table) -> bool:
+    """Whether a table breaks over pages, and so cannot stand in a float."""
+    lines = sum(_height(part) + 4 for part in _parts(table))
+    return lines > _LINES
+
+
+def tabular(table: Table, caption: str, label: str) -> str:
+    r"""TeX of a table: ``tabular``, or ``longtable`` with its caption where :func:`is_long`."""
+    long = is_long(table)
+    found = []
+    for i, part in enumerate(_parts(table)):
+        head = " & ".join(column.heading for column in part)
+        rows = [rf"{' & '.join(cells)} \\" for cells in zip(*(c.cells for c in part), strict=True)]
+        declared = "".join(column.declared for column in part)
+        body = "\n".join(rows)
+        if long:
+            titles = rf"\caption{{{caption}}}\label{{{label}}}\\" + "\n" if i == 0 else ""
+            found.append(
+                f"\\begin{{longtable}}{{@{{}}{declared}@{{}}}}\n{titles}\\toprule\n{head} \\\\\n"
+                f"\\midrule\n\\endfirsthead\n\\toprule\n{head} \\\\\n\\midrule\n\\endhead\n"
+                f"\\bottomrule\n\\endfoot\n{body}\n\\end{{longtable}}\n"
+            )
+        else:
+            found.append(
+                f"\\begin{{tabular}}{{@{{}}{declared}@{{}}}}\n\\toprule\n{head} \\\\\n\\midrule\n"
+                f"{body}\n\\bottomrule\n\\end{{tabular}}\n"
+            )
+    between = "" if long else "\n\\par\\medskip\n"
+    return f"{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}%\n{between.join(found)}\\par}}\n"
+
+
+def cell(piece: Piece | None) -> str:
+    """One cell as TeX; ``--`` for what is not available."""
+    if piece is None:
+        return "{--}"
+    if isinstance(piece, Number):
+        return typeset(piece)
+    if piece in (*_BOLD, *_SHOUTED):
+        return rf"\{'bayescmrfail' if piece in _SHOUTED else 'textbf'}{{{piece}}}"
+    return escape(piece, typed=isinstance(piece, Code))
+
+
+# -- parts ----------------------------------------------------------------------------------
+
+
+def _parts(table: Table) -> list[list[_Column]]:
+    """Columns in groups that fit on a page, the first column in each."""
+    columns = [
+        _column(heading, [row[i] for row in table.rows]) for i, heading in enumerate(table.columns)
+    ]
+    if not columns:
+        return []
+    key, parts = columns[0], [[columns[0]]]
+    room = _PAGE - key.width - _GAP
+    for column in columns[1:]:
+        if len(parts[-1]) > 1 and column.width + _GAP > room:
+            parts.append([key])
+            room = _PAGE - key.width - _GAP
+        parts[-1].append(column)
+        room -= column.width + _GAP
+    return parts
+
+
+def _height(part: Sequence[_Column]) -> int:
+    return sum(max(lines) for lines in zip(*(c.lines for c in part), strict=True))
+
+
+def _column(heading: str, cells: Sequence[Piece | None]) -> _Column:
+    numbers = [c for c in cells if isinstance(c, Number)]
+    if numbers and all(c is None or isinstance(c, Number) for c in cells):
+        return _number_column(heading, cells, [n.shown for n in numbers])
+    lengths = [
+        0 if c is None else len(c.shown) if isinstance(c, Number) else _length(c) for c in cells
+    ]
+    longest = max(lengths, default=0)
+    texts = tuple(cell(c) for c in cells)
+    if longest <= _SHORT:
+        wrapped, width = _heading(heading, max(longest, 10), "l")
+        return _Column("l", f"{{{wrapped}}}", texts, max(longest, width), (1,) * len(cells))
+    width = min(max(_NARROW, math.ceil(longest / 3)), _WIDE)
+    declared = rf">{{\raggedright\arraybackslash}}p{{{_EM * width:.1f}em}}"
+    lines = tuple(max(1, math.ceil(1.15 * length / width)) for length in lengths)
+    return _Column(declared, escape(heading), texts, width, lines)
+
+
+def _number_column(heading: str, cells: Sequence[Piece | None], shown: Sequence[str]) -> _Column:
+    """Aligned at the decimal point where all are plain numbers, at the right where some are not."""
+    longest = max(map(len, shown))
+    wrapped, width = _heading(heading, max(longest, 9), "r" if longest < 9 else "c")
+    plain = all(is_numeric(s) and "e" not in s for s in shown)
+    if plain:
+        whole = max(len(s.lstrip("-").partition(".")[0]) for s in shown)
+        part = max(len(s.partition(".")[2]) for s in shown)
+        sign = "-" if any(s.startswith("-") for s in shown) else ""
+        declared = f"S[table-format={sign}{whole}.{part}]"
+        texts = tuple(c.shown if isinstance(c, Number) else "{--}" for c in cells)
+    else:
+        declared = "r"
+        texts = tuple(cell(c) for c in cells)
+    return _Column(declared, f"{{{wrapped}}}", texts, max(longest, width), (1,) * len(cells))
+
+
+def _heading(heading: str, width: int, side: str) -> tuple[str, int]:
+    """Heading in lines of about ``width`` characters, and the longest of these."""
+    lines = textwrap.wrap(heading, width, break_long_words=False) or [""]
+    tex = [escape(line) for line in lines]
+    wrapped = tex[0] if len(tex) == 1 else rf"\shortstack[{side}]{{{r'\\'.join(tex)}}}"
+    return wrapped, max(map(len, lines))
+
+
+def _length(text: str) -> int:
+    return sum(min(len(word), LONGEST_WORD) + 1 for word in text.split())
