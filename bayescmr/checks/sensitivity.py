@@ -51,6 +51,10 @@ class Sensitivity:
     target: Target
     table: pd.DataFrame
 
+    def matters(self, quantity: str) -> bool:
+        """Whether the prior moves a quantity by more than the threshold and the noise."""
+        return _matters(self.table.loc[quantity], "prior")
+
     @property
     def passed(self) -> bool:
         """True if no quantity depends on the prior beyond the threshold and its noise."""

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayescmr.checks.predictive import checkpoint_pits
 from bayescmr.checks.prior_predictive import prior_of
 from bayescmr.checks.sensitivity import Sensitivity, sensitivity
 from bayescmr.cmr import CMR, Estimand, Target
@@ -23,6 +22,7 @@ from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.pointwise import run_log_likelihood
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.stacked import StackedPosterior
+from bayescmr.report.predictive_check import loo_pit, predictive_by_run
 from bayescmr.report.words import count, name
 
 Float = npt.NDArray[np.float64]
@@ -105,6 +105,17 @@ class Asked:
         """The target's domain on one line."""
         return name(self.target.domain, 60)
 
+    @cached_property
+    def tolerance_nats(self) -> float | dict[str, float]:
+        """Tolerance in nats/token; a share is taken of the base at the target's size."""
+        target = self.target
+        if target.tolerance_unit == "nats":
+            given = target.tolerance
+            return dict(given) if isinstance(given, Mapping) else float(given)
+        rows = self.general[(self.general["size"] / target.size - 1).abs() < 1e-9]
+        bases = rows.groupby("eval_set")["base"].mean()
+        return {s: target.tolerance_of(s, float(bases.get(s, np.nan))) for s in self.cmr.eval_sets}
+
     # -- checks that cost no fit; empty for draws from the prior -----------------------------
 
     @cached_property
@@ -125,9 +136,20 @@ class Asked:
         return {m: reweighted(self.models[m], v) for m, v in self.log_likelihoods.items()}
 
     @cached_property
-    def pits(self) -> dict[str, pd.DataFrame]:
-        """PIT of every checkpoint, by model."""
-        return {m: checkpoint_pits(self.models[m], self.loos.get(m)) for m in self.log_likelihoods}
+    def predictions(self) -> dict[str, pd.DataFrame]:
+        """Last checkpoint of every run and what is predicted of it, by model."""
+        if self.from_prior:
+            return {}
+        return {m: predictive_by_run(fit, prob=self.prob) for m, fit in self.models.items()}
+
+    @cached_property
+    def loo_pits(self) -> dict[str, pd.DataFrame]:
+        """The same, predicted from all other runs, by model; runs that can be left out only."""
+        found = {}
+        for model, loo in self.loos.items():
+            pits = loo_pit(self.models[model], loo)
+            found[model] = pits[pits["khat"] <= loo.max_khat].reset_index(drop=True)
+        return found
 
     @cached_property
     def sensitivities(self) -> dict[str, Sensitivity]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescmr.report.document import Number, Piece, Table
+from bayescmr.report.document import Number, Piece, Rounding, Table
 from bayescmr.report.numerals import supported_digits
 from bayescmr.report.words import name as plain_name
 
@@ -34,6 +34,8 @@ class Column:
         Significant digits.
     error : str
         Column of the data frame with Monte Carlo standard errors, which then limit the digits.
+    rounding : {"nearest", "down"}
+        What is called safe is rounded down.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Column:
     unit: str = ""
     digits: int = 3
     error: str = ""
+    rounding: Rounding = "nearest"
 
 
 def table_of(name: str, caption: str, frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
@@ -64,4 +67,4 @@ def _cell(name: str, record: dict[Any, Any], column: Column) -> Piece | None:
     digits = column.digits
     if column.error:
         digits = supported_digits(float(value), float(record[column.error]))
-    return Number(name, float(value), column.unit, digits)
+    return Number(name, float(value), column.unit, digits, column.rounding)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bayescmr.report.asked import Asked
+from bayescmr.report.coverage import design_coverage, plot_design
 from bayescmr.report.document import Block, Figure, Section, Text
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
@@ -27,11 +28,10 @@ _COLUMNS = (
 
 def data(asked: Asked) -> Section:
     """Table of the probes, what was left out, and what the design covers."""
-    from bayescmr.report.design import plot_design
-
     frame = probes(asked.general)
     provenance = asked.posterior.provenance
-    design = frame[["run", "domain", "size", "ratio", "last"]]
+    own = asked.target.domain if len(asked.probed) < len(asked.general) else None
+    design = design_coverage(asked.posterior, domain=own)
     blocks: list[Block] = [
         table_of(
             "probes",
@@ -44,12 +44,12 @@ def data(asked: Asked) -> Section:
         _list("Assumed when reading", provenance.notes, "Nothing had to be assumed."),
         Figure(
             "design",
-            "What the design covers. Each point is a probe, larger for more tokens; the line"
-            " is the size that is asked about.",
-            f"Domain share of {len(frame)} probes against model size; probes of the domain"
-            " asked about are filled.",
+            f"What the probes {f'of {asked.domain} ' if own else ''}cover: a disc for each size"
+            " and ratio, its area the number of probes, its colour the tokens of the longest."
+            " The line is the size that is asked about.",
+            f"Domain share against model size for {int(design['runs'].sum())} probes.",
             design,
-            lambda ax: plot_design(design, asked.target, ax=ax),
+            lambda ax: plot_design(design, target=asked.target, ax=ax),
         ),
     ]
     return Section("C", "Data", tuple(blocks))

@@ -38,15 +38,18 @@ _PARAMETERS = (
     Column("symbol", "symbol"),
     Column("unit", "unit"),
     Column("support", "support"),
-    Column("meaning", "meaning"),
     Column("prior", "prior of the mean"),
     Column("lower", "2.5 %", digits=2),
     Column("upper", "97.5 %", digits=2),
+    Column("because", "justification"),
+)
+_EFFECTS = (
+    Column("name", "parameter"),
+    Column("meaning", "meaning"),
     Column("slope", "sd of slope per e-fold of size", digits=2),
     Column("size", "sd of size effects", digits=2),
     Column("domain", "sd of domain effects", digits=2),
     Column("eval_set", "sd of set effects", digits=2),
-    Column("because", "justification"),
 )
 _NOISE = (
     Column("name", "noise quantity"),
@@ -70,11 +73,17 @@ def model(asked: Asked) -> Section:
                 Equation(spec.law.equation_tex, spec.law.equation),
                 table_of(
                     f"priors_{tag}",
-                    f"Parameters of the {role} loss and their priors. Median and sd are those"
-                    " of the prior on its sampled scale (value, logarithm or logit); sds of"
-                    " effects are prior medians.",
+                    f"Law parameters of the {role} loss and the priors of their population means:"
+                    " median, and sd on the sampled scale (value, logarithm or logit).",
                     parameters(spec),
                     _PARAMETERS,
+                ),
+                table_of(
+                    f"effects_{tag}",
+                    f"How law parameters of the {role} loss vary over groups, on their sampled"
+                    " scale: prior sd of the slope, prior medians of the sds of effects.",
+                    parameters(spec),
+                    _EFFECTS,
                 ),
                 table_of(
                     f"noise_{tag}",
