@@ -3,13 +3,13 @@ r"""The folder of TeX files: fragments, tables, figures with their data, and a m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from bayescmr.atomic import write_text
 from bayescmr.report import style
-from bayescmr.report.document import Checks, Figure, Section, Table
+from bayescmr.report.data import ReportData
+from bayescmr.report.document import Checks, Figure
 from bayescmr.report.spreadsheet import table_frame, write_csv
 from bayescmr.report.tex import fragments
 from bayescmr.report.tex.characters import escape, file_name
@@ -44,6 +44,7 @@ _MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex 
 \begin{document}
 {\LARGE\bfseries\raggedright @TITLE@\par}\bigskip
 \input{sections/banner}
+{\large\input{sections/answer}\par}
 @SECTIONS@
 \bibliographystyle{plain}
 \bibliography{references}
@@ -51,17 +52,15 @@ _MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex 
 """
 
 
-def write_tex(sections: Sequence[Section], folder: Path, *, title: str) -> list[Path]:
+def write_tex(data: ReportData, folder: Path) -> list[Path]:
     r"""Write a report as TeX.
 
     Parameters
     ----------
-    sections : sequence of Section
-        What the report consists of.
+    data : ReportData
+        What the report says.
     folder : Path
-        Exists; files of the same names are replaced.
-    title : str
-        Of the document that compiles by itself.
+        Files of the same names are replaced.
 
     Returns
     -------
@@ -71,56 +70,47 @@ def write_tex(sections: Sequence[Section], folder: Path, *, title: str) -> list[
         ``tables/*.tex`` (to be read with ``\input``), ``figures/*.pdf``, and the data behind
         tables and figures as ``*.csv``.
     """
-    numbers = [number for part in sections for number in part.numbers]
+    numbers = list(data.numbers)
     names = macro_names(numbers)
-    failed = fragments.failed(sections)
     texts = {
         "preamble.tex": _resource("preamble.tex"),
         "macros.tex": "% Every number of the report, rounded to what its error supports.\n"
-        + (_warning(len(failed)) if failed else "")
+        + (_warning(len(data.banner)) if data.banner else "")
         + macros(numbers, names),
         "references.bib": bibliography(),
-        "sections/banner.tex": fragments.banner(failed),
+        "sections/banner.tex": fragments.banner(data.banner),
+        "sections/answer.tex": fragments.paragraph(data.answer, names) + "\n",
     }
     inputs = []
-    for part in sections:
+    for part in data.sections:
         stem = file_name(part.letter)
         texts[f"sections/{stem}.tex"] = fragments.section(part, names)
         if re.fullmatch("[A-Z]", part.letter):
             inputs.append(rf"\setcounter{{section}}{{{ord(part.letter) - ord('A')}}}")
         inputs.append(rf"\input{{sections/{stem}}}")
-    texts["report.tex"] = _MAIN.replace("@TITLE@", escape(title)).replace(
+    texts["report.tex"] = _MAIN.replace("@TITLE@", escape(data.title)).replace(
         "@SECTIONS@", "\n".join(inputs)
     )
+    checked = [
+        fragments.checks_table(block)
+        for part in data.sections
+        for block in part.blocks
+        if isinstance(block, Checks)
+    ]
     written = []
-    for table in tables(sections):
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for table in [*data.tables, *checked]:
         stem = file_name(table.name)
         texts[f"tables/{stem}.tex"] = tabular(
-            table, fragments.caption(table.caption), f"tab:cmr:{stem}"
+            table, fragments.caption(table.caption), f"tab:cmr:{stem}", cite=table in checked
         )
-        (folder / "tables").mkdir(parents=True, exist_ok=True)
         written.append(write_csv(table_frame(table), folder / "tables" / f"{stem}.csv"))
-    for figure in figures(sections):
+    for figure in data.figures:
         written += write_figure(figure, folder / "figures")
     for name, text in texts.items():
         write_text(folder / name, text)
         written.append(folder / name)
     return sorted(written)
-
-
-def tables(sections: Sequence[Section]) -> Iterator[Table]:
-    """Every table, the one of the checks included."""
-    for part in sections:
-        for block in part.blocks:
-            if isinstance(block, Table):
-                yield block
-            elif isinstance(block, Checks):
-                yield fragments.checks_table(block)
-
-
-def figures(sections: Sequence[Section]) -> Iterator[Figure]:
-    """Every figure."""
-    return (block for part in sections for block in part.blocks if isinstance(block, Figure))
 
 
 def write_figure(figure: Figure, folder: Path) -> list[Path]:

@@ -187,7 +187,7 @@ def _letter(letter: str, typed: bool) -> str:
     if letter in _MATHS:
         return f"${_MATHS[letter]}$"
     if len(letter) == 2:
-        base, mark = letter
+        base, mark = letter[0], letter[1]
         return f"{_ACCENTS[mark]}{{{r'\i' if base == 'i' else base}}}"
     if " " <= letter <= "\x7e":
         return letter

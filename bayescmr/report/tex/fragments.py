@@ -2,7 +2,7 @@ r"""Sections of a report as TeX that ``\input`` takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bayescmr.report.document import (
     Check,
@@ -99,18 +99,6 @@ def checks_table(block: Checks) -> Table:
     )
 
 
-def failed(sections: Iterable[Section]) -> list[Check]:
-    """Every check that has failed."""
-    return [
-        check
-        for part in sections
-        for block in part.blocks
-        if isinstance(block, Checks)
-        for check in block.items
-        if check.status == "FAIL"
-    ]
-
-
 def banner(checks: Sequence[Check]) -> str:
     """What stands on page one where checks have failed; nothing where none has."""
     if not checks:
@@ -120,6 +108,6 @@ def banner(checks: Sequence[Check]) -> str:
         for c in checks
     )
     return (
-        rf"\bayescmrbanner{{\bayescmrfail{{FAIL.}} \textbf{{Do not rely on these numbers.}} {items}}}"
-        "\n"
+        r"\bayescmrbanner{\bayescmrfail{FAIL.} \textbf{Do not rely on these numbers.} "
+        f"{items}}}\n"
     )

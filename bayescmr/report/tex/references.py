@@ -34,7 +34,9 @@ _NAMED = {
     "yao2018stacking": ("Yao et al. 2018", "10.1214/17-BA1091"),
 }
 _KEYS = {words: key for key, named in _NAMED.items() for words in named}
-_ANY = re.compile("|".join(re.escape(words) for words in sorted(_KEYS, key=len, reverse=True)))
+_ANY = re.compile(
+    "(?:" + "|".join(map(re.escape, sorted(_KEYS, key=len, reverse=True))) + r")(?!\w)"
+)
 
 
 def bibliography() -> str:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bayescmr.report.document import Code, Number, Piece, Table
 from bayescmr.report.tex.characters import LONGEST_WORD, escape
 from bayescmr.report.tex.numbers import is_numeric, typeset
+from bayescmr.report.tex.references import cited
 
 #: Characters of \footnotesize that fit side by side, and that a gap between columns takes.
 _PAGE, _GAP = 104.0, 2.6
-#: A text column is narrower than this, or it wraps; a wrapping one has a width between these.
-_SHORT, _NARROW, _WIDE = 26, 22, 62
+#: A text column is narrower than this, or it wraps; a wrapping one is at least and at most so wide.
+_SHORT, _NARROW, _WIDE = 26, 20, 70
 #: Average width of a character, in em.
 _EM = 0.5
 #: Lines that fit on a page beside other things; longer tables break.
@@ -34,22 +35,44 @@ class _Column:
     Parameters
     ----------
     declared : str
-        Column type.
+        Column type; empty for one that wraps.
     heading : str
         TeX.
     cells : tuple of str
         TeX.
     width : float
-        In characters.
-    lines : int
-        Of all its cells together.
+        In characters; the least of one that wraps.
+    lengths : tuple of int
+        Characters of each cell, of a column that wraps.
     """
 
     declared: str
     heading: str
     cells: tuple[str, ...]
     width: float
-    lines: tuple[int, ...]
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def wanted(self) -> float:
+        """Characters that a wrapping column would like to have beyond its least."""
+        return min(max(self.lengths, default=0), _WIDE) - self.width if self.lengths else 0.0
+
+    def widened(self, extra: float) -> _Column:
+        """The column with more room, if it wraps."""
+        return replace(self, width=self.width + extra) if self.lengths else self
+
+    @property
+    def type(self) -> str:
+        """Column type."""
+        if not self.lengths:
+            return self.declared
+        return rf">{{\raggedright\arraybackslash}}p{{{_EM * self.width:.1f}em}}"
+
+    def lines(self) -> list[int]:
+        """Lines of each cell."""
+        if not self.lengths:
+            return [1] * len(self.cells)
+        return [max(1, math.ceil(1.15 * length / self.width)) for length in self.lengths]
 
 
 def is_long(table: Table) -> bool:
@@ -58,14 +81,24 @@ def is_long(table: Table) -> bool:
     return lines > _LINES
 
 
-def tabular(table: Table, caption: str, label: str) -> str:
-    r"""TeX of a table: ``tabular``, or ``longtable`` with its caption where :func:`is_long`."""
+def tabular(table: Table, caption: str, label: str, *, cite: bool = False) -> str:
+    r"""TeX of a table: ``tabular``, or ``longtable`` with its caption where :func:`is_long`.
+
+    Parameters
+    ----------
+    table : Table
+        Plain text and numbers.
+    caption, label : str
+        TeX.
+    cite : bool
+        Whether sources named in cells are cited.
+    """
     long = is_long(table)
     found = []
-    for i, part in enumerate(_parts(table)):
+    for i, part in enumerate(_parts(table, cite)):
         head = " & ".join(column.heading for column in part)
         rows = [rf"{' & '.join(cells)} \\" for cells in zip(*(c.cells for c in part), strict=True)]
-        declared = "".join(column.declared for column in part)
+        declared = "".join(column.type for column in part)
         body = "\n".join(rows)
         if long:
             titles = rf"\caption{{{caption}}}\label{{{label}}}\\" + "\n" if i == 0 else ""
@@ -83,7 +116,7 @@ def tabular(table: Table, caption: str, label: str) -> str:
     return f"{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}%\n{between.join(found)}\\par}}\n"
 
 
-def cell(piece: Piece | None) -> str:
+def cell(piece: Piece | None, cite: bool = False) -> str:
     """One cell as TeX; ``--`` for what is not available."""
     if piece is None:
         return "{--}"
@@ -91,16 +124,19 @@ def cell(piece: Piece | None) -> str:
         return typeset(piece)
     if piece in (*_BOLD, *_SHOUTED):
         return rf"\{'bayescmrfail' if piece in _SHOUTED else 'textbf'}{{{piece}}}"
-    return escape(piece, typed=isinstance(piece, Code))
+    if isinstance(piece, Code):
+        return escape(piece, typed=True)
+    return cited(piece) if cite else escape(piece)
 
 
 # -- parts ----------------------------------------------------------------------------------
 
 
-def _parts(table: Table) -> list[list[_Column]]:
+def _parts(table: Table, cite: bool = False) -> list[list[_Column]]:
     """Columns in groups that fit on a page, the first column in each."""
     columns = [
-        _column(heading, [row[i] for row in table.rows]) for i, heading in enumerate(table.columns)
+        _column(heading, [row[i] for row in table.rows], cite)
+        for i, heading in enumerate(table.columns)
     ]
     if not columns:
         return []
@@ -112,14 +148,22 @@ def _parts(table: Table) -> list[list[_Column]]:
             room = _PAGE - key.width - _GAP
         parts[-1].append(column)
         room -= column.width + _GAP
-    return parts
+    return [_spread(part) for part in parts]
+
+
+def _spread(part: Sequence[_Column]) -> list[_Column]:
+    """Give the room that is left to the columns that wrap, as much as each would like."""
+    left = max(0.0, _PAGE - sum(column.width + _GAP for column in part))
+    wanted = sum(column.wanted for column in part)
+    share = min(1.0, left / wanted) if wanted > 0 else 0.0
+    return [column.widened(share * column.wanted) for column in part]
 
 
 def _height(part: Sequence[_Column]) -> int:
-    return sum(max(lines) for lines in zip(*(c.lines for c in part), strict=True))
+    return sum(max(lines) for lines in zip(*(c.lines() for c in part), strict=True))
 
 
-def _column(heading: str, cells: Sequence[Piece | None]) -> _Column:
+def _column(heading: str, cells: Sequence[Piece | None], cite: bool) -> _Column:
     numbers = [c for c in cells if isinstance(c, Number)]
     if numbers and all(c is None or isinstance(c, Number) for c in cells):
         return _number_column(heading, cells, [n.shown for n in numbers])
@@ -127,14 +171,11 @@ def _column(heading: str, cells: Sequence[Piece | None]) -> _Column:
         0 if c is None else len(c.shown) if isinstance(c, Number) else _length(c) for c in cells
     ]
     longest = max(lengths, default=0)
-    texts = tuple(cell(c) for c in cells)
+    texts = tuple(cell(c, cite) for c in cells)
     if longest <= _SHORT:
         wrapped, width = _heading(heading, max(longest, 10), "l")
-        return _Column("l", f"{{{wrapped}}}", texts, max(longest, width), (1,) * len(cells))
-    width = min(max(_NARROW, math.ceil(longest / 3)), _WIDE)
-    declared = rf">{{\raggedright\arraybackslash}}p{{{_EM * width:.1f}em}}"
-    lines = tuple(max(1, math.ceil(1.15 * length / width)) for length in lengths)
-    return _Column(declared, escape(heading), texts, width, lines)
+        return _Column("l", f"{{{wrapped}}}", texts, max(longest, width))
+    return _Column("", escape(heading), texts, _NARROW, tuple(lengths))
 
 
 def _number_column(heading: str, cells: Sequence[Piece | None], shown: Sequence[str]) -> _Column:
@@ -151,7 +192,7 @@ def _number_column(heading: str, cells: Sequence[Piece | None], shown: Sequence[
     else:
         declared = "r"
         texts = tuple(cell(c) for c in cells)
-    return _Column(declared, f"{{{wrapped}}}", texts, max(longest, width), (1,) * len(cells))
+    return _Column(declared, f"{{{wrapped}}}", texts, max(longest, width))
 
 
 def _heading(heading: str, width: int, side: str) -> tuple[str, int]:
