@@ -100,9 +100,10 @@ def plot_design(
         ax.axhline(target.size, color="#D55E00", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
         ax.annotate(
             f"target: {short(target.size)}, {short(target.tokens)} tokens",
-            (0.0, target.size),
-            xytext=(3, 3),
+            (1.03, target.size),
+            xytext=(0, 7),
             textcoords="offset points",
+            ha="right",
             color="#D55E00",
             fontsize="small",
         )

@@ -38,9 +38,13 @@ _MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex 
 \setlength{\parindent}{0pt}\setlength{\parskip}{4pt plus 2pt}
 \setlength{\LTcapwidth}{\linewidth}
 \emergencystretch=3em
+\frenchspacing
 \renewcommand{\topfraction}{0.9}\renewcommand{\bottomfraction}{0.8}
 \renewcommand{\textfraction}{0.08}\renewcommand{\floatpagefraction}{0.75}
 \setcounter{topnumber}{4}\setcounter{totalnumber}{6}
+% A heading is not left alone at the foot of a page.
+\newcommand{\needroom}{\par\vskip 0pt plus 10\baselineskip
+  \penalty-250 \vskip 0pt plus -10\baselineskip}
 \begin{document}
 {\LARGE\bfseries\raggedright @TITLE@\par}\bigskip
 \input{sections/banner}
@@ -86,6 +90,7 @@ def write_tex(data: ReportData, folder: Path) -> list[Path]:
         stem = file_name(part.letter)
         texts[f"sections/{stem}.tex"] = fragments.section(part, names)
         if re.fullmatch("[A-Z]", part.letter):
+            inputs.append(r"\needroom")
             inputs.append(rf"\setcounter{{section}}{{{ord(part.letter) - ord('A')}}}")
         inputs.append(rf"\input{{sections/{stem}}}")
     texts["report.tex"] = _MAIN.replace("@TITLE@", escape(data.title)).replace(

@@ -51,7 +51,10 @@ def paragraph(text: Text, names: Mapping[str, str]) -> str:
             found.append(escape(piece, typed=True))
         else:
             found.append(cited(piece))
-    return "".join(found)
+    words = "".join(found)
+    # What is typed breaks in few places: lines would be stretched.
+    typed = any(isinstance(piece, Code) for piece in text.pieces)
+    return f"{{\\raggedright {words}\\par}}" if typed else words
 
 
 def equation(block: Equation) -> str:

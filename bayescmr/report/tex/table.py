@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 
 from bayescmr.report.document import Code, Number, Piece, Table
 from bayescmr.report.tex.characters import LONGEST_WORD, escape
-from bayescmr.report.tex.numbers import is_numeric, typeset
+from bayescmr.report.tex.numbers import is_numeric, typeset, unit
 from bayescmr.report.tex.references import cited
 
 #: Characters of \footnotesize that fit side by side, and that a gap between columns takes.
-_PAGE, _GAP = 104.0, 2.6
+_PAGE, _GAP = 107.0, 1.9
 #: A text column is narrower than this, or it wraps; a wrapping one is at least and at most so wide.
-_SHORT, _NARROW, _WIDE = 26, 20, 70
+_SHORT, _NARROW, _WIDE = 26, 17, 72
 #: Average width of a character, in em.
 _EM = 0.5
+#: Columns that may be repeated beside those of a second part.
+_MOST_KEYS = 3
 #: Lines that fit on a page beside other things; longer tables break.
 _LINES = 40
 #: Verdicts in bold, and those that are shouted.
@@ -116,12 +118,12 @@ def tabular(table: Table, caption: str, label: str, *, cite: bool = False) -> st
     return f"{{\\footnotesize\\setlength{{\\tabcolsep}}{{4pt}}%\n{between.join(found)}\\par}}\n"
 
 
-def cell(piece: Piece | None, cite: bool = False) -> str:
+def cell(piece: Piece | None, cite: bool = False, with_unit: bool = False) -> str:
     """One cell as TeX; ``--`` for what is not available."""
     if piece is None:
         return "{--}"
     if isinstance(piece, Number):
-        return typeset(piece)
+        return typeset(piece) + (unit(piece) if with_unit else "")
     if piece in (*_BOLD, *_SHOUTED):
         return rf"\{'bayescmrfail' if piece in _SHOUTED else 'textbf'}{{{piece}}}"
     if isinstance(piece, Code):
@@ -133,22 +135,29 @@ def cell(piece: Piece | None, cite: bool = False) -> str:
 
 
 def _parts(table: Table, cite: bool = False) -> list[list[_Column]]:
-    """Columns in groups that fit on a page, the first column in each."""
+    """Columns in groups that fit on a page, with what tells rows apart in each."""
     columns = [
         _column(heading, [row[i] for row in table.rows], cite)
         for i, heading in enumerate(table.columns)
     ]
-    if not columns:
-        return []
-    key, parts = columns[0], [[columns[0]]]
-    room = _PAGE - key.width - _GAP
-    for column in columns[1:]:
-        if len(parts[-1]) > 1 and column.width + _GAP > room:
-            parts.append([key])
-            room = _PAGE - key.width - _GAP
+    keys = columns[: _key_columns(table)]
+    parts = [list(keys)]
+    room = start = _PAGE - sum(key.width + _GAP for key in keys)
+    for column in columns[len(keys) :]:
+        if len(parts[-1]) > len(keys) and column.width > room:
+            parts.append(list(keys))
+            room = start
         parts[-1].append(column)
         room -= column.width + _GAP
     return [_spread(part) for part in parts]
+
+
+def _key_columns(table: Table) -> int:
+    """How many columns from the left tell all rows apart; 1 where it would take too many."""
+    for count in range(1, min(_MOST_KEYS, len(table.columns)) + 1):
+        if len({row[:count] for row in table.rows}) == len(table.rows):
+            return count
+    return min(1, len(table.columns))
 
 
 def _spread(part: Sequence[_Column]) -> list[_Column]:
@@ -171,7 +180,9 @@ def _column(heading: str, cells: Sequence[Piece | None], cite: bool) -> _Column:
         0 if c is None else len(c.shown) if isinstance(c, Number) else _length(c) for c in cells
     ]
     longest = max(lengths, default=0)
-    texts = tuple(cell(c, cite) for c in cells)
+    # Facts of many kinds in one column; a heading with a unit speaks for all of its cells.
+    with_unit = "(" not in heading
+    texts = tuple(cell(c, cite, with_unit) for c in cells)
     if longest <= _SHORT:
         wrapped, width = _heading(heading, max(longest, 10), "l")
         return _Column("l", f"{{{wrapped}}}", texts, max(longest, width))
@@ -181,7 +192,7 @@ def _column(heading: str, cells: Sequence[Piece | None], cite: bool) -> _Column:
 def _number_column(heading: str, cells: Sequence[Piece | None], shown: Sequence[str]) -> _Column:
     """Aligned at the decimal point where all are plain numbers, at the right where some are not."""
     longest = max(map(len, shown))
-    wrapped, width = _heading(heading, max(longest, 9), "r" if longest < 9 else "c")
+    wrapped, width = _heading(heading, max(longest, 12), "r" if longest < 9 else "c")
     plain = all(is_numeric(s) and "e" not in s for s in shown)
     if plain:
         whole = max(len(s.lstrip("-").partition(".")[0]) for s in shown)
