@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 
 from bayescmr.report.data import ReportData
 from bayescmr.report.document import (
+    Block,
     Checks,
     Code,
     Equation,
@@ -70,17 +71,34 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pieces": _pieces, "cell": _cell, "numeric": _numeric_columns}
+    environment.filters |= {
+        "pieces": _pieces,
+        "cell": _cell,
+        "numeric": _numeric_columns,
+        "galleries": _galleries,
+    }
     environment.tests |= {
         "text": lambda b: isinstance(b, Text),
         "table": lambda b: isinstance(b, Table),
-        "figure": lambda b: isinstance(b, Figure),
         "equation": lambda b: isinstance(b, Equation),
         "checks": lambda b: isinstance(b, Checks),
         "folded": lambda t: len(t.rows) > _FOLD,
     }
     environment.globals |= {"svg": _svg, "equation": _equation}
     return environment
+
+
+def _galleries(blocks: Sequence[Block]) -> list[Block | list[Figure]]:
+    """Put figures that follow each other side by side."""
+    found: list[Block | list[Figure]] = []
+    for block in blocks:
+        if not isinstance(block, Figure):
+            found.append(block)
+        elif found and isinstance(found[-1], list):
+            found[-1].append(block)
+        else:
+            found.append([block])
+    return found
 
 
 def _asset(name: str) -> str:
@@ -146,4 +164,8 @@ def _isolated(text: str) -> Markup:
 def _numeric_columns(table: Table) -> list[bool]:
     """Which columns hold numbers, and are set flush right."""
     columns = zip(*table.rows, strict=True) if table.rows else [()] * len(table.columns)
-    return [any(isinstance(cell, Number) for cell in column) for column in columns]
+    return [
+        any(isinstance(cell, Number) for cell in column)
+        and not any(isinstance(cell, str) for cell in column)
+        for column in columns
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
@@ -19,7 +20,7 @@ _EM = 11.0
 
 def figure_svg(figure: Figure) -> str:
     """Draw a figure; its letters stay letters."""
-    look = {"svg.fonttype": "none", "svg.hashsalt": figure.name}
+    look: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": figure.name}
     with style.paper(), mpl.rc_context(look):
         canvas = style.new_figure(*figure.size)
         figure.draw(canvas.subplots())
@@ -29,7 +30,11 @@ def figure_svg(figure: Figure) -> str:
 def equation_svgs(equation: Equation, name: str) -> list[tuple[str, float]]:
     """Set an equation, a picture for each of its lines, with its width in em."""
     found = []
-    look = {"svg.fonttype": "path", "svg.hashsalt": name, "mathtext.fontset": "cm"}
+    look: dict[Any, Any] = {
+        "svg.fonttype": "path",
+        "svg.hashsalt": name,
+        "mathtext.fontset": "cm",
+    }
     for i, line in enumerate(equation.tex.split(r"\\") if equation.tex else []):
         with mpl.rc_context(look):
             canvas = Canvas(figsize=(12, 1))
@@ -45,7 +50,7 @@ def equation_svgs(equation: Equation, name: str) -> list[tuple[str, float]]:
 def _inline(canvas: Canvas, name: str, alt: str, *, tight: bool = False) -> str:
     """Return the SVG element alone, its ids made unique in a page by the name."""
     buffer = io.StringIO()
-    more = {"bbox_inches": "tight", "pad_inches": 0.01} if tight else {}
+    more: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.01} if tight else {}
     canvas.savefig(
         buffer, format="svg", transparent=tight, metadata={"Date": None, "Creator": None}, **more
     )
