@@ -40,4 +40,4 @@ class ProbeError(BayesCMRError, RuntimeError):
 
 
 class ReportError(BayesCMRError, RuntimeError):
-    """A report cannot be made."""
+    """A report cannot be written."""

@@ -1,4 +1,4 @@
-"""Does the prior, before any run, expect things that no language model does?"""
+"""Whether the prior, before any run, expects things that no language model does."""
 
 from __future__ import annotations
 
@@ -46,13 +46,12 @@ def absurd_shares(prior: Posterior) -> pd.DataFrame:
         rows = prior.frame[prior.frame["role"] == role]
         last = rows.loc[rows.groupby(["run", "eval_set"])["tokens"].idxmax()]
         low, high = ABSURD[role]
-        groups = last.groupby(["size", "domain", "eval_set"])
-        shares = np.concatenate(
-            [
-                _share(block.change(size, domain, eval_set, g["tokens"], g["ratio"]), low, high)
-                for (size, domain, eval_set), g in groups
-            ]
-        )
+        parts = []
+        for _, g in last.groupby(["size", "domain", "eval_set"]):
+            size, domain, eval_set = g.iloc[0][["size", "domain", "eval_set"]]
+            changes = block.change(float(size), domain, eval_set, g["tokens"], g["ratio"])
+            parts.append(_share(changes, low, high))
+        shares = np.concatenate(parts)
         found.append(
             {
                 "loss": role,

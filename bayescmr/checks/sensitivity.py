@@ -53,7 +53,9 @@ class Sensitivity:
 
     def matters(self, quantity: str) -> bool:
         """Whether the prior moves a quantity by more than the threshold and the noise."""
-        return _matters(self.table.loc[quantity], "prior")
+        return any(
+            _matters(row, "prior") for name, row in self.table.iterrows() if name == quantity
+        )
 
     @property
     def passed(self) -> bool:

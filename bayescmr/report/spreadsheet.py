@@ -23,7 +23,7 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.lstrip(" \n\ufeff").startswith(_FORMULA) else text
 
 
-def write_csv(table: pd.DataFrame, path: Path) -> Path:
+def write_csv(table: pd.DataFrame, path: Path) -> None:
     """Write a data frame: numbers to nine digits, texts :func:`harmless`."""
     safe = table.copy()
     safe.columns = [harmless(str(column)) for column in table.columns]
@@ -33,7 +33,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> Path:
             texts = [harmless(v) if isinstance(v, str) else v for v in values]
             safe.isetitem(place, pd.Series(texts, index=table.index, dtype=object))
     safe.to_csv(path, index=False, float_format="%.9g", lineterminator="\n", encoding="utf-8")
-    return path
 
 
 def table_frame(table: Table) -> pd.DataFrame:

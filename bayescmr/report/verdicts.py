@@ -192,7 +192,7 @@ def _predictive(asked: Asked) -> Iterator[Check]:
 
 def _sensitivity(asked: Asked) -> Iterator[Check]:
     for model, found in asked.sensitivities.items():
-        row = found.table.loc[asked.estimand]
+        row = found.table.to_dict(orient="index")[asked.estimand]
         value = float(row["prior"])
         yield _check(
             f"Prior sensitivity of the CMR{_of(asked, model)}",

@@ -1,4 +1,4 @@
-"""J. Would this design and this model find the truth?"""
+"""J. Whether this design and this model would find the truth."""
 
 from __future__ import annotations
 

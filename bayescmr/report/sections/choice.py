@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -78,9 +81,7 @@ def choice(asked: Asked) -> Section:
                     " with the tolerance and the largest ratio that keeps it at the allowed risk.",
                     "Rise against ratio; the table above has its figures.",
                     table,
-                    lambda ax, table=table, at=tolerance_ratio: plot_rise(
-                        table, decision=at, ax=ax
-                    ),
+                    functools.partial(_draw_rise, table, tolerance_ratio),
                 )
             )
     else:
@@ -88,6 +89,10 @@ def choice(asked: Asked) -> Section:
             text("The figure of rise against ratio needs one model; ask each component for it.")
         )
     return Section("K", "Decision", tuple(blocks))
+
+
+def _draw_rise(table: pd.DataFrame, ratio: float, ax: Any) -> Any:
+    return plot_rise(table, decision=ratio, ax=ax)
 
 
 def ratio_table(asked: Asked) -> pd.DataFrame:

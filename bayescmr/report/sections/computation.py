@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +78,8 @@ def computation(asked: Asked) -> Section:
     return Section("F", "Computation", tuple(blocks))
 
 
-def _draw_ranks(table: pd.DataFrame, ax: object) -> object:
-    return plot_ranks(table, ax=ax)  # type: ignore[arg-type]
+def _draw_ranks(table: pd.DataFrame, ax: Any) -> Any:
+    return plot_ranks(table, ax=ax)
 
 
 def _quantities(asked: Asked, model: str) -> dict[str, Float]:

@@ -66,9 +66,9 @@ def probes(general: pd.DataFrame) -> pd.DataFrame:
     table["change"], table["se"] = groups["change"].last(), groups["se"].max()
     table["source"] = groups["source"].first() if "source" in rows else ""
     table["source"] = [s if isinstance(s, str) and s else np.nan for s in table["source"]]
-    return table.reset_index().sort_values(
-        ["domain", "size", "ratio", "run"], ignore_index=True, kind="stable"
-    )
+    whole: pd.DataFrame = table.reset_index()
+    order = ["domain", "size", "ratio", "run"]
+    return whole.sort_values(order, ignore_index=True, kind="stable")
 
 
 def _list(heading: str, sentences: tuple[str, ...], none: str) -> Text:

@@ -24,7 +24,7 @@ def header(asked: Asked) -> Section:
             ("token budget asked", Number("target_tokens", float(target.tokens), "count")),
             ("tolerance", tolerance_words(asked)),
             ("bound of the decision", ESTIMAND_WORDS[asked.estimand]),
-            ("allowed risk", Number("risk", asked.risk, "%", 3)),
+            ("allowed risk (%)", Number("risk", asked.risk, "%", 3)),
             ("model", ", ".join(name(m, 60) for m in asked.models)),
             ("bayescmr", str(provenance.versions.get("bayescmr", "unknown"))),
             ("run table", asked.source),

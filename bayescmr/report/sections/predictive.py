@@ -1,4 +1,4 @@
-"""H. Does the model predict the probes, and each of them from the others?"""
+"""H. How the model predicts the probes, and each of them from the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""I. Does the answer rest on the prior, on one run, or on one law?"""
+"""I. Whether the answer rests on the prior, on one run, or on one law."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from bayescmr.atomic import write_text
 from bayescmr.report import style
 from bayescmr.report.data import ReportData
 from bayescmr.report.document import Checks, Figure
@@ -56,8 +55,13 @@ _MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex 
 """
 
 
-def write_tex(data: ReportData, folder: Path) -> list[Path]:
-    r"""Write a report as TeX.
+def write(data: ReportData, folder: Path) -> None:
+    r"""Write a report as TeX to a folder.
+
+    ``report.tex`` (compiles by itself), ``preamble.tex`` (packages, for a paper's preamble),
+    ``macros.tex`` (a macro for every number), ``references.bib``, ``sections/*.tex`` and
+    ``tables/*.tex`` (to be read with ``\input``), ``figures/*.pdf``, and the data behind tables
+    and figures as ``*.csv``.
 
     Parameters
     ----------
@@ -65,14 +69,6 @@ def write_tex(data: ReportData, folder: Path) -> list[Path]:
         What the report says.
     folder : Path
         Files of the same names are replaced.
-
-    Returns
-    -------
-    list of Path
-        ``report.tex`` (compiles by itself), ``preamble.tex`` (packages, for a paper's preamble),
-        ``macros.tex`` (a macro for every number), ``references.bib``, ``sections/*.tex`` and
-        ``tables/*.tex`` (to be read with ``\input``), ``figures/*.pdf``, and the data behind
-        tables and figures as ``*.csv``.
     """
     numbers = list(data.numbers)
     names = macro_names(numbers)
@@ -102,31 +98,28 @@ def write_tex(data: ReportData, folder: Path) -> list[Path]:
         for block in part.blocks
         if isinstance(block, Checks)
     ]
-    written = []
-    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    for name in ("sections", "tables", "figures"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for table in [*data.tables, *checked]:
         stem = file_name(table.name)
         texts[f"tables/{stem}.tex"] = tabular(
             table, fragments.caption(table.caption), f"tab:cmr:{stem}", cite=table in checked
         )
-        written.append(write_csv(table_frame(table), folder / "tables" / f"{stem}.csv"))
+        write_csv(table_frame(table), folder / "tables" / f"{stem}.csv")
     for figure in data.figures:
-        written += write_figure(figure, folder / "figures")
+        write_figure(figure, folder / "figures")
     for name, text in texts.items():
-        write_text(folder / name, text)
-        written.append(folder / name)
-    return sorted(written)
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_figure(figure: Figure, folder: Path) -> list[Path]:
+def write_figure(figure: Figure, folder: Path) -> None:
     """Draw a figure as PDF, the same bytes every time, with its data beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
     stem = file_name(figure.name)
     with style.paper():
         canvas = style.new_figure(*figure.size)
         figure.draw(canvas.subplots())
-        drawn = style.save_pdf(canvas, folder / f"{stem}.pdf")
-    return [drawn, write_csv(figure.data, folder / f"{stem}.csv")]
+        style.save_pdf(canvas, folder / f"{stem}.pdf")
+    write_csv(figure.data, folder / f"{stem}.csv")
 
 
 def _warning(count: int) -> str:

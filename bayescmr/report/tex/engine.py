@@ -31,7 +31,7 @@ def compile_tex(folder: Path, engine: str | None = None) -> Path:
     Parameters
     ----------
     folder : Path
-        From :func:`bayescmr.report.tex.write_tex`.
+        From :func:`bayescmr.report.tex.write`.
     engine : str, optional
         Default: the first of pdflatex, lualatex, xelatex.
 
