@@ -14,6 +14,8 @@ from bayescmr.report.data import ReportData
 RENDERERS = {
     "html": "bayescmr.report.html",
     "json": "bayescmr.report.plain",
+    "tex": "bayescmr.report.tex",
+    "pdf": "bayescmr.report.pdf",
 }
 #: What is written unless asked otherwise: what needs nothing but this package.
 DEFAULT = ("html", "json")
