@@ -17,6 +17,9 @@ from bayescmr.report.words import short
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: Colour of runs that are all of one length.
+_ALIKE = "#56B4E9"
+
 
 def design_coverage(posterior: Answers, *, domain: str | None = None) -> pd.DataFrame:
     """Runs at each size and ratio.
@@ -62,23 +65,26 @@ def plot_design(
         ax = style.own_axes(1, 1, 5.0, 3.0)[0, 0]
     most = table["most_tokens"]
     low, high = float(most.min()), float(most.max())
+    varied = high > low * 1.001
     counts = style.distinct(table["runs"])
     area = 110.0 / counts[-1]
     discs = ax.scatter(
         table["ratio"],
         table["size"],
         s=np.maximum(area * table["runs"], 4.0),
-        c=most,
-        cmap="viridis_r",
-        norm=LogNorm(low, high if high > low * 1.001 else low * 1.001),
+        **(
+            {"c": most, "cmap": "viridis_r", "norm": LogNorm(low, high)}
+            if varied
+            else {"c": _ALIKE}
+        ),
         linewidths=0.5,
         edgecolors="black",
         zorder=2,
         clip_on=False,
     )
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    if high > low * 1.001:
+    if varied:
+        figure = ax.get_figure(root=True)
+        assert figure is not None
         bar = figure.colorbar(discs, ax=ax, pad=0.02, aspect=25)
         style.count_axis(bar.ax.yaxis, low, high)
         bar.set_label("longest run (tokens)")
@@ -94,9 +100,10 @@ def plot_design(
         ax.axhline(target.size, color="#D55E00", linewidth=1.0, linestyle=(0, (4, 2)), zorder=1)
         ax.annotate(
             f"target: {short(target.size)}, {short(target.tokens)} tokens",
-            (0.0, target.size),
-            xytext=(3, 3),
+            (1.03, target.size),
+            xytext=(0, 7),
             textcoords="offset points",
+            ha="right",
             color="#D55E00",
             fontsize="small",
         )
@@ -115,6 +122,12 @@ def plot_design(
     style.percent_axis(ax.xaxis)
     ax.set_xlabel("domain share of the mixture (%)")
     ax.set_ylabel("model size (parameters)")
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    ax.legend(
+        title=None if varied else f"all runs: {short(high)} tokens",
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=2,
+        frameon=False,
+    )
     style.dress(ax)
     return ax

@@ -146,10 +146,10 @@ def plot_predictive(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
             color=colour,
             label=f"{words}: {int(part.sum())}",
         )
-    half = (table["upper"] - table["lower"]) / 2.0
-    ax.set_yscale("asinh", linear_width=max(2.0 * float(half.median()), 1e-9))
-    reach = 1.15 * float(np.maximum(half, error.abs()).max())
-    ax.set_ylim(-reach, reach)
+    ends = table[["lower", "upper"]].sub(table["median"], axis=0).abs().max(axis=1)
+    _asinh_axis(
+        ax, max(2.0 * float(ends.median()), 1e-9), float(np.maximum(ends, error.abs()).max())
+    )
     _group_ticks(ax, table)
     ax.axhline(0.0, color=style.GREY, linewidth=0.5, zorder=0)
     ax.set_ylabel("measured minus predicted\n(nats/token)")
@@ -180,6 +180,19 @@ def _prediction(block: BlockPosterior, row: pd.Series) -> tuple[Float, Float]:
     variance = np.array([float(row["se"]) ** 2])
     own = covariance(block.scales, x, variance, ratio == 1.0)
     return mean[:, 0], np.sqrt(own[:, 0, 0])
+
+
+def _asinh_axis(ax: Axes, linear: float, reach: float) -> None:
+    """Make the ordinate linear up to about ``linear`` and logarithmic up to ``reach``."""
+    ax.set_yscale("asinh", linear_width=linear)
+    ax.set_ylim(-1.15 * reach, 1.15 * reach)
+    least, most = int(np.ceil(np.log10(linear / 2.0))), int(np.floor(np.log10(1.15 * reach)))
+    decades = [10.0**k for k in range(min(least, most), most + 1)][-3:]
+    ticks = [-d for d in reversed(decades)] + [0.0] + decades
+    ax.set_yticks(
+        ticks, [f"{tick:g}".replace("-", "−", 1) if tick < 0 else f"{tick:g}" for tick in ticks]
+    )
+    ax.minorticks_off()
 
 
 def _group_ticks(ax: Axes, table: pd.DataFrame) -> None:

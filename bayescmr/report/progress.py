@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter
 
 from bayescmr.errors import TargetError
 from bayescmr.posterior.intervals import PROB, check_prob
@@ -119,7 +120,9 @@ def plot_progress(table: pd.DataFrame, *, prob: float = PROB, ax: Axes | None = 
     )
     ax.set_ylim(0.0, 1.0)
     style.percent_axis(ax.yaxis)
-    ax.set_xlabel("compute spent (FLOPs)")
+    power = int(np.floor(np.log10(max(float(spent.max()), 1.0))))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 10.0**power:.3g}"))
+    ax.set_xlabel(f"compute spent ($10^{{{power}}}$ FLOPs)")
     ax.set_ylabel("critical mixture ratio (%)")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
     style.dress(ax)

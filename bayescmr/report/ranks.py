@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from bayescmr.report import style
 
@@ -29,8 +28,8 @@ def chain_ranks(
     Parameters
     ----------
     quantities : mapping from name to ndarray, shape (chains, draws)
-        Ties share their mean rank. A quantity that is the same in all draws has no ranks and is
-        left out.
+        Ties, as at an atom, are broken at random, the same way each time. A quantity that is the
+        same in all draws has no ranks and is left out.
     bins : int
         Parts of equal probability.
 
@@ -41,10 +40,14 @@ def chain_ranks(
     """
     tables = []
     edges = np.linspace(0.0, 1.0, bins + 1)
+    rng = np.random.default_rng(bins)
     for name, draws in quantities.items():
         if np.ptp(draws) == 0:
             continue
-        share = (rankdata(draws.ravel()).reshape(draws.shape) - 0.5) / draws.size
+        order = np.lexsort([rng.random(draws.size), draws.ravel()])
+        ranks = np.empty(draws.size)
+        ranks[order] = np.arange(draws.size)
+        share = ((ranks + 0.5) / draws.size).reshape(draws.shape)
         for chain, own in enumerate(share, 1):
             counts = np.histogram(own, bins=edges)[0]
             tables.append(

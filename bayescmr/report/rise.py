@@ -136,14 +136,15 @@ def plot_rise(table: pd.DataFrame, *, decision: float, ax: Axes | None = None) -
         label=f"exceeded with probability {100 * risk:g} %",
     )
     ax.axhline(tolerance, color="black", linewidth=0.8, linestyle=(0, (1, 1)))
-    low = float(min(0.0, table["new_lower"].min()))
+    low = max(float(min(0.0, table["new_lower"].min())), -_HEADROOM * tolerance - 1e-3)
     high = float(np.clip(table["new_upper"].max(), 1.25 * tolerance, _HEADROOM * tolerance + 1e-3))
     ax.set_ylim(low - 0.05 * (high - low), high)
     ax.annotate(
         f"tolerance {tolerance:.3g}",
-        (0.0, tolerance),
-        xytext=(3, 2),
+        (0.0 if decision > 0.4 else 1.0, tolerance),
+        xytext=(3 if decision > 0.4 else -3, 2),
         textcoords="offset points",
+        ha="left" if decision > 0.4 else "right",
         fontsize="small",
     )
     ax.axvline(decision, color="black", linewidth=0.8)

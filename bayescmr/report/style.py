@@ -106,8 +106,15 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
     figure.savefig(png, dpi=150, metadata={"Software": None})
-    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [png, pdf]
+    return [png, save_pdf(figure, pdf)]
+
+
+def save_pdf(figure: Figure, path: Path) -> Path:
+    """Write a PDF; the same figure gives the same bytes on every day."""
+    figure.savefig(
+        path, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+    )
+    return path
 
 
 def label(text: str, longest: int = LONGEST) -> str:
