@@ -164,7 +164,8 @@ def reweighted(posterior: Posterior, log_likelihood: Float) -> LeaveOneOut:
     log_weights, khat = array_stats.psislw(log_likelihood, axis=-1)
     log_weights = log_weights - logsumexp(log_weights, axis=-1, keepdims=True)
     elpd = logsumexp(log_weights + log_likelihood, axis=-1)
-    spread = np.exp(log_weights) * np.expm1(log_likelihood - elpd[:, None])
+    # Of a sum in logs: a density may exceed the predictive one by more than exp() can hold.
+    spread = np.exp(log_weights + log_likelihood - elpd[:, None]) - np.exp(log_weights)
     table = rows.drop_duplicates("run").set_index("run").loc[runs, ["size", "domain", "ratio"]]
     table = table.reset_index().assign(
         elpd=elpd,
