@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bayescmr.atomic import whole_folder
 from bayescmr.errors import ReportError
-from bayescmr.report.data import ReportData
+
+if TYPE_CHECKING:
+    from bayescmr.report.data import ReportData
 
 #: Module of each format; its ``write(data, folder)`` writes files to a folder.
 RENDERERS = {
