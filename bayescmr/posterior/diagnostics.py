@@ -123,7 +123,8 @@ def convergence_table(quantities: Mapping[str, Float]) -> pd.DataFrame:
     Parameters
     ----------
     quantities : mapping from name to ndarray, shape (chains, draws)
-        Constant quantities have nothing to converge: their figures are NaN.
+        Constant quantities have nothing to converge: their figures are NaN. The losses of one fit
+        may have been sampled for different times.
 
     Returns
     -------
@@ -131,6 +132,15 @@ def convergence_table(quantities: Mapping[str, Float]) -> pd.DataFrame:
         quantity, mean, sd, mcse (Monte Carlo standard error of the mean), rhat, ess_bulk,
         ess_tail.
     """
+    shapes = dict.fromkeys(np.shape(v) for v in quantities.values())
+    tables = [
+        _convergence({n: v for n, v in quantities.items() if np.shape(v) == s}) for s in shapes
+    ]
+    return pd.concat(tables).set_index("quantity").loc[list(quantities)].reset_index()
+
+
+def _convergence(quantities: Mapping[str, Float]) -> pd.DataFrame:
+    """See :func:`convergence_table`; all of one shape."""
     from arviz_stats.base.array import array_stats
 
     stacked = np.stack([np.asarray(v, dtype=float) for v in quantities.values()], axis=-1)

@@ -31,7 +31,7 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         values = table[column]
         if not (pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values)):
             texts = [harmless(v) if isinstance(v, str) else v for v in values]
-            safe.isetitem(place, pd.Series(texts, index=table.index, dtype=object))
+            safe.isetitem(place, np.array(texts, dtype=object))
     safe.to_csv(path, index=False, float_format="%.9g", lineterminator="\n", encoding="utf-8")
 
 

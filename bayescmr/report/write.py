@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 RENDERERS = {
     "html": "bayescmr.report.html",
     "json": "bayescmr.report.plain",
+    "tex": "bayescmr.report.tex",
+    "pdf": "bayescmr.report.pdf",
 }
 #: What is written unless asked otherwise: what needs nothing but this package.
 DEFAULT = ("html", "json")

@@ -76,7 +76,7 @@ def _run(command: list[str], work: Path) -> None:
         "FORCE_SOURCE_DATE": "1",
         "openin_any": "p",
         "openout_any": "p",
-        "TEXMFVAR": str(work / ".texmf"),
+        "TEXMFVAR": str(work / "texmf"),
     }
     try:
         done = subprocess.run(
