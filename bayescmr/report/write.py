@@ -21,7 +21,7 @@ RENDERERS = {
     "pdf": "bayescmr.report.pdf",
 }
 #: What is written unless asked otherwise: what needs nothing but this package.
-DEFAULT = ("html", "json")
+DEFAULT = ("html", "json", "tex")
 
 
 def check_formats(formats: Sequence[str]) -> None:
