@@ -141,5 +141,6 @@
   if (!data.rise) at("rise-figure").hidden = true;
   for (const element of document.querySelectorAll(".no-script")) element.hidden = true;
   at("explorer").hidden = false;
+  if (matchMedia("(max-width: 34rem)").matches) document.querySelector("nav details").open = false;
   reset();
 })();

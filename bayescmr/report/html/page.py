@@ -157,6 +157,8 @@ def _data(number: Number, shown: str) -> Markup:
 
 def _isolated(text: str) -> Markup:
     """Text that runs from right to left must not turn the words around it."""
+    # No line ends between a number and its percent sign.
+    text = text.replace(" %", "\u00a0%")
     if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
         return Markup("<bdi>{}</bdi>").format(text)
     return escape(text)
