@@ -154,7 +154,8 @@ def _convergence(folder: Path) -> str:
 def _settings(folder: Path) -> str:
     s = _read(folder / "coverage.json")["study"]
     return (
-        f"Tolerance {s['tolerance']:g} nats; fits with the defaults of the package;"
+        f"Tolerance {s['tolerance']:g} nats; fits with the defaults of the package"
+        " (without run effects: no second attempt);"
         f" {s['bootstrap_replicates']} bootstrap replicates; prior scales of the worlds times"
         f" {s['prior_narrowed_to']:g}."
     )
