@@ -37,3 +37,7 @@ class CorpusError(BayesCMRError, ValueError):
 
 class ProbeError(BayesCMRError, RuntimeError):
     """A probe cannot start or go on."""
+
+
+class ReportError(BayesCMRError, RuntimeError):
+    """A report cannot be written."""

@@ -88,8 +88,8 @@ class BlockPosterior:
         rng = np.random.default_rng([self.seed, 1, ROLES.index(self.spec.role)])
         return rng.standard_normal((2, self.n_draws, len(self.spec.parameters)))
 
-    def theta(self, size: float, domain: str, eval_set: str) -> Theta:
-        """Law parameters of one group on the natural scale, each of shape (draws,).
+    def sampled(self, size: float, domain: str, eval_set: str) -> Theta:
+        """Law parameters of one group on the sampled (unconstrained) scale, each of shape (draws,).
 
         Groups never probed get effects of their own, drawn from the hierarchy.
 
@@ -108,10 +108,15 @@ class BlockPosterior:
                 + place.new_size * sd[:, :, FACTORS.index("size")] * self._fresh[0]
                 + place.new_domain * sd[:, :, FACTORS.index("domain")] * self._fresh[1]
             )
-        return {
-            p.name: np.asarray(p.natural(sampled[:, i]))
-            for i, p in enumerate(self.spec.law.parameters)
-        }
+        return {p.name: sampled[:, i] for i, p in enumerate(self.spec.law.parameters)}
+
+    def theta(self, size: float, domain: str, eval_set: str) -> Theta:
+        """Law parameters of one group on the natural scale, each of shape (draws,).
+
+        See :meth:`sampled`.
+        """
+        sampled = self.sampled(size, domain, eval_set)
+        return {p.name: np.asarray(p.natural(sampled[p.name])) for p in self.spec.law.parameters}
 
     def change(
         self, size: float, domain: str, eval_set: str, tokens: npt.ArrayLike, ratio: npt.ArrayLike
