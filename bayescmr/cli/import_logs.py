@@ -104,7 +104,9 @@ def _show(logs: list[Log], notes: list[str], *, guess: bool, json_mode: bool) ->
         return
     console = screen()
     for log in logs:
-        table = text_table("metric", "run", "split", "values", "steps", title=_title(log))
+        title = f"{log.source}: {log.format}, sha256 {log.sha256[:12]}"
+        console.print(title, style="bold", soft_wrap=True)
+        table = text_table("metric", "run", "split", "values", "steps")
         for row in _inventory(log):
             table.add_row(*(str(cell) for cell in row.values()))
         console.print(table)
@@ -114,10 +116,6 @@ def _show(logs: list[Log], notes: list[str], *, guess: bool, json_mode: bool) ->
     for note in notes:
         console.print(f"note: {note}", soft_wrap=True)
     console.print("bayescmr import LOGS... --guess > mapping.yaml drafts the mapping.")
-
-
-def _title(log: Log) -> str:
-    return f"{log.source}: {log.format}, sha256 {log.sha256[:12]}"
 
 
 def _inventory(log: Log) -> list[dict[str, Any]]:

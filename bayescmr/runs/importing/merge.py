@@ -96,7 +96,8 @@ def _join(
                 " there on were left out"
             )
             report.add("replaced", run.name, detail, int(old.sum()))
-        return pd.concat([kept.loc[~old], later])
+        going_on: pd.DataFrame = pd.concat([kept[~old], later])
+        return going_on
     if later["step"].max() < kept["step"].min():
         return pd.concat([later, kept])
     if run.conflicts is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bayescmr.runs.logs.events import Events, Log, fail, shorten
+from bayescmr.runs.logs.events import Events, Log, shorten
 from bayescmr.runs.logs.files import Content, whole_lines
 
 
@@ -43,15 +43,7 @@ def number(text: str) -> float | None:
 
 
 def finish(content: Content, form: str, events: Events, notes: list[str]) -> Log:
-    """Make the log, with a run per start.
-
-    Raises
-    ------
-    LogError
-        There are no events.
-    """
-    if not len(events):
-        fail(content.source, "no whole record", f"the log of a {form}")
+    """Make the log, with a run per start."""
     frame, starts = split_starts(events.frame())
     if starts:
         notes.append(
@@ -75,6 +67,8 @@ def split_starts(events: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     starts : str
         First steps of the later runs; empty where there is one run.
     """
+    if not len(events):
+        return events, ""
     steps = events["step"].to_numpy()
     drops = np.flatnonzero(np.diff(steps) < 0) + 1
     part = np.zeros(len(steps), dtype=np.int64)

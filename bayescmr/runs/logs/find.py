@@ -9,7 +9,7 @@ from pathlib import Path
 from bayescmr.runs.logs import mlflow_files, tensorboard, wandb_offline
 from bayescmr.runs.logs.events import Log, fail
 from bayescmr.runs.logs.files import Content
-from bayescmr.runs.logs.formats import read_log
+from bayescmr.runs.logs.formats import format_of, read_if_any, read_log
 
 _NAMES = re.compile(
     r"trainer_state\.json|metrics\.csv|results_.*\.json|run-.*\.wandb|.*\.(?:log|db|sqlite)"
@@ -46,7 +46,13 @@ def read_logs(paths: Sequence[str | Path]) -> tuple[list[Log], list[str]]:
                 notes.append(f"{path} is the log {seen[real]}, given before: read once")
                 continue
             seen[real] = str(path)
-            logs.append(read_log(path))
+            log = read_log(path) if path == Path(given) else read_if_any(path)
+            if len(log.events):
+                logs.append(log)
+            else:
+                notes.append(f"{path} was passed over: a {log.format} without numbers")
+    if not logs:
+        fail(str(paths[0]), "logs without numbers", "at least one number", "have runs started?")
     return logs, notes
 
 
@@ -85,8 +91,6 @@ def _below(content: Content) -> Iterator[Path]:
 
 
 def _known(path: Path) -> bool:
-    from bayescmr.runs.logs.formats import format_of
-
     return format_of(Content(path, str(path))) is not None
 
 

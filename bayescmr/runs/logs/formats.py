@@ -88,6 +88,31 @@ def read_log(path: str | Path) -> Log:
     LogError
         It is missing, empty, of no known format, damaged, or holds no number.
     """
+    log = read_if_any(path)
+    if not len(log.events):
+        notes = f" ({'; '.join(log.notes)})" if log.notes else ""
+        fail(log.source, f"a log without numbers{notes}", f"some; its format is {log.format}")
+    return log
+
+
+def read_if_any(path: str | Path) -> Log:
+    """Read one log, which may hold no number: a run that has just begun.
+
+    Parameters
+    ----------
+    path : str or Path
+        The log.
+
+    Returns
+    -------
+    Log
+        Its events, digest and notes.
+
+    Raises
+    ------
+    LogError
+        It is missing, empty, of no known format, or damaged.
+    """
     source = str(path)
     content = Content(Path(path), source)
     try:
@@ -96,9 +121,8 @@ def read_log(path: str | Path) -> Log:
             known = ", ".join(form.name for form in FORMATS)
             got = "a folder that is no log" if content.is_folder else "a file of no known format"
             fail(source, got, f"one of: {known}")
-        log = form.read(content)
+        return form.read(content)
     except RecursionError:
         fail(source, "values nested too deeply", "a log")
     except OSError as error:
         fail(source, f"a log that cannot be read ({error.strerror or error})", "a readable one")
-    return log

@@ -34,7 +34,7 @@ def read(content: Content) -> Log:
     Raises
     ------
     LogError
-        A line is malformed, or there is no metric.
+        A line is malformed.
     """
     events = Events(content.source)
     notes: list[str] = []
@@ -53,8 +53,6 @@ def read(content: Content) -> Log:
         used += [*files, Path(key) / _META]
         for path in files:
             _read_metric(path, path.relative_to(metrics).as_posix(), name, events, notes)
-    if not len(events):
-        fail(content.source, "an MLflow folder without metrics", "at least one log_metric")
     frame = round_doubles(events.frame())
     if bad := without_steps(frame):
         notes.append(NO_STEPS.format(bad))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bayescmr.runs.logs import sqlite
-from bayescmr.runs.logs.events import Events, Log, fail
+from bayescmr.runs.logs.events import Events, Log
 from bayescmr.runs.logs.files import Content
 from bayescmr.runs.logs.mlflow_files import NO_STEPS, unique_names, without_steps
 from bayescmr.runs.logs.rounding import round_doubles
@@ -30,7 +30,7 @@ def read(content: Content) -> Log:
     Raises
     ------
     LogError
-        The database is damaged, or holds no metric.
+        The database is damaged.
     """
     events, notes = Events(content.source), []
     with sqlite.read_only(content) as connection:
@@ -58,8 +58,6 @@ def read(content: Content) -> Log:
                     number = math.copysign(math.inf, number)
                 seen = float(timestamp) / 1000
                 events.add(names[uuid], str(key), number, float(step), wall_time=seen)
-    if not len(events):
-        fail(content.source, "an MLflow database without metrics", "at least one log_metric")
     frame = round_doubles(events.frame())
     if bad := without_steps(frame):
         notes.append(NO_STEPS.format(bad))

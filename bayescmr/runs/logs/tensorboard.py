@@ -35,7 +35,7 @@ def read(content: Content) -> Log:
     Raises
     ------
     LogError
-        A checksum is wrong before the end of the file, or there is no scalar.
+        A checksum is wrong before the end of the file.
     """
     events = Events(content.source)
     notes: list[str] = []
@@ -48,8 +48,6 @@ def read(content: Content) -> Log:
         for path in files:
             _read_file(Content(path, str(path)), content.run, events, notes)
         sha256 = digest_of_files(files, content.path)
-    if not len(events):
-        fail(content.source, "event files without a scalar", "at least one add_scalar")
     return Log(content.source, NAME, sha256, events.frame(), tuple(notes))
 
 

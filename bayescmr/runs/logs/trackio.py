@@ -29,7 +29,7 @@ def read(content: Content) -> Log:
     Raises
     ------
     LogError
-        The database is damaged, a row is no JSON object, or there is no metric.
+        The database is damaged, a row is no JSON object.
     """
     events = Events(content.source)
     with sqlite.read_only(content) as connection:
@@ -50,8 +50,6 @@ def read(content: Content) -> Log:
         seen = _seconds(timestamp)
         for metric, value in flat_numbers(metrics):
             events.add(names[str(run)], metric, value, number, wall_time=seen)
-    if not len(events):
-        fail(content.source, "a trackio database without metrics", "at least one trackio.log")
     return Log(content.source, NAME, sqlite.digest(content), round_doubles(events.frame()))
 
 

@@ -32,7 +32,7 @@ def read(content: Content) -> Log:
     Raises
     ------
     LogError
-        A checksum is wrong before the end of the file, or it has no history.
+        A checksum is wrong before the end of the file.
     """
     file = content
     if content.is_folder:
@@ -57,8 +57,6 @@ def read(content: Content) -> Log:
     events = Events(content.source)
     for row in rows:
         _add(events, name or content.run, row)
-    if not len(events):
-        fail(content.source, "a W&B run without history", "numbers logged with run.log")
     return Log(content.source, NAME, file.sha256, round_doubles(events.frame()), tuple(notes))
 
 
