@@ -16,8 +16,12 @@ _SAMPLES = ("consumed samples",)
 _LOSS = re.compile(r"loss|perplexity|bits_per|bpb|cross_entropy|nll", re.IGNORECASE)
 _NOT = re.compile(r"ppl$|loss scale|load_balancing|z_loss|aux|_stderr$", re.IGNORECASE)
 _NUMBER = r"(\d+(?:\.\d+)?|\.\d+)"
-_RATIO = re.compile(rf"(?:^|[-_/. ])(?:ratio|mix|r)[-_=]?({_NUMBER})(?=$|[-_/ #])", re.IGNORECASE)
-_SEED = re.compile(r"(?:^|[-_/. ])(?:seed|s)[-_=]?(\d+)(?=$|[-_/. #])", re.IGNORECASE)
+# "r1" may be the first run: a bare r needs a decimal point.
+_RATIO = re.compile(
+    rf"(?:^|[-_/. ])(?:(?:ratio|mix)[-_=]?({_NUMBER})|r[-_=]?(\d?\.\d+))(?=$|[-_/ #])",
+    re.IGNORECASE,
+)
+_SEED = re.compile(r"(?:^|[-_/. ])seed[-_=]?(\d+)(?=$|[-_/. #])", re.IGNORECASE)
 _SIZE = re.compile(rf"(?:^|[-_/. ]){_NUMBER}([KMB])(?=$|[-_/. #])", re.IGNORECASE)
 _POWER = {"K": 1e3, "M": 1e6, "B": 1e9}
 
@@ -61,7 +65,7 @@ def _run(log: Log, name: str, *, unique: bool) -> list[str]:
     reach = "no steps" if steps.isna().all() else f"steps {steps.min():g} to {steps.max():g}"
     full = name if unique else f"{name} ({log.sha256[:6]})"
     file = f"{{file: {_text(log.source)}, run: {_text(name)}}}" if several else _text(log.source)
-    place = f"{log.source} {name}"
+    place = f"{name} {log.source}"
     lines = [
         f"  - name: {_text(full)}  # {log.format}, {reach}",
         f"    logs: [{file}]",
@@ -74,9 +78,11 @@ def _run(log: Log, name: str, *, unique: bool) -> list[str]:
 
 
 def _ratio(place: str) -> str:
-    found = _RATIO.search(place)
-    value = float(found[1]) if found else 2.0
-    return f"{value:g}  # as its name has it" if value <= 1 else "null  # domain share, 0 to 1"
+    for found in _RATIO.finditer(place):
+        value = float(found[1] or found[3])
+        if value <= 1:
+            return f"{value:g}  # as its name has it"
+    return "null  # domain share, 0 to 1"
 
 
 def _size(place: str) -> str:
@@ -108,7 +114,11 @@ def _losses(logs: Sequence[Log]) -> list[str]:
             if _LOSS.search(metric) and not _NOT.search(metric):
                 found.setdefault(str(metric), set()).add(str(split))
     wanted = {metric: splits for metric, splits in found.items() if splits != {"train"}}
-    lines = ["  losses:"] if found else ["  losses: null  # no metric looks like a loss"]
+    if not found:
+        known = sorted({str(name) for log in logs for name in log.events["metric"].unique()})
+        shown = ", ".join(_comment(name) for name in known[:10])
+        return [f"  losses: null  # a list of {{metric: ..., role: ...}}; there are: {shown}"]
+    lines = ["  losses:"]
     for metric, splits in (wanted or found).items():
         parts = [f"metric: {_text(metric)}", f"role: {_role(metric)}"]
         if len(splits) > 1:

@@ -51,7 +51,9 @@ class Reader:
     def fields(self, data: Any, where: str, known: Sequence[str] | None) -> Fields:
         """Read a mapping; without ``known``, any text is a key."""
         if not isinstance(data, dict):
-            self.add(where, _say(data), "a mapping of keys to values")
+            self.add(
+                where, "nothing" if data is None else repr(data), "a mapping of keys to values"
+            )
             data = {}
         for key in data:
             if not isinstance(key, str) or (known is not None and key not in known):
@@ -71,16 +73,22 @@ class Fields:
         Path of the mapping in the file.
     data : dict
         Its keys and values.
+    homes : dict, optional
+        Path of the mapping that a key comes from, where it is another one.
     """
 
-    def __init__(self, reader: Reader, where: str, data: dict[str, Any]) -> None:
+    def __init__(
+        self, reader: Reader, where: str, data: dict[str, Any], homes: dict[str, str] | None = None
+    ) -> None:
         self.reader = reader
         self.where = where
         self._data = data
+        self._homes = homes or {}
 
     def over(self, defaults: Fields) -> Fields:
         """Return these fields, and of the defaults those that are not here."""
-        return Fields(self.reader, self.where, {**defaults._data, **self._data})
+        homes = {key: defaults.where for key in defaults._data if key not in self._data}
+        return Fields(self.reader, self.where, {**defaults._data, **self._data}, homes)
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return a value as it is."""
@@ -97,7 +105,7 @@ class Fields:
     def check(self, key: str, good: bool, expected: str) -> None:
         """Note a problem unless the value is good; a blank is noted where it is read."""
         if not good and (self.get(key) is not None or not self.has(key)):
-            self.reader.add(self._path(key), _say(self.get(key)), expected)
+            self.reader.add(self.path(key), self._say(key), expected)
 
     def number(self, key: str, expected: str) -> float:
         """Return a number."""
@@ -136,13 +144,15 @@ class Fields:
 
     def _wrong(self, key: str, expected: str) -> None:
         blank = self.get(key) is None
-        self.reader.add(
-            self._path(key), _say(self.get(key)), expected, "fill it in" if blank else ""
-        )
+        self.reader.add(self.path(key), self._say(key), expected, "fill it in" if blank else "")
 
-    def _path(self, key: str) -> str:
-        return f"{self.where}.{key}" if self.where else key
+    def _say(self, key: str) -> str:
+        if not self.has(key):
+            return "nothing"
+        value = self.get(key)
+        return "null" if value is None else repr(value)
 
-
-def _say(value: Any) -> str:
-    return "nothing" if value is None else repr(value)
+    def path(self, key: str) -> str:
+        """Where a key stands, or would stand, in the file."""
+        home = self._homes.get(key, self.where)
+        return f"{home}.{key}" if home else key

@@ -205,14 +205,14 @@ def _run(reader: Reader, run: Fields) -> RunOf:
         if key in needed or run.has(key):
             facts[key] = run.text(key, expected)
     losses = [
-        _loss(reader, item, f"{run.where}.losses[{i}]")
+        _loss(reader, item, f"{run.path('losses')}[{i}]")
         for i, item in enumerate(run.list("losses", "a list of {metric: ..., role: ...}"))
     ]
-    base = reader.fields(run.get("base", {}), f"{run.where}.base", None)
+    base = reader.fields(run.get("base", {}), run.path("base"), None)
     return RunOf(
         name=name,
         logs=tuple(
-            _log(reader, item, f"{run.where}.logs[{i}]")
+            _log(reader, item, f"{run.path('logs')}[{i}]")
             for i, item in enumerate(run.list("logs", "a list of files, or {file: ..., run: ...}"))
         ),
         facts=facts,
@@ -265,7 +265,7 @@ def _tokens(reader: Reader, run: Fields) -> TokenRule:
         each = run.number("tokens", _TOKENS)
         run.check("tokens", each > 0, _TOKENS)
         return TokenRule(None, each)
-    where = f"{run.where}.tokens"
+    where = run.path("tokens")
     keys = ("per_step", "sequence_length", "samples_per_step", "samples", "metric", "total")
     rule = reader.fields(given, where, (*keys, "start"))
     start = (
@@ -300,7 +300,7 @@ def _drop(reader: Reader, run: Fields) -> tuple[tuple[float, float], ...]:
     for i, item in enumerate(run.list("drop", "a list of [from, to]") if run.has("drop") else []):
         good = isinstance(item, list) and len(item) == 2
         if not good or not all(isinstance(v, int | float) for v in item) or item[0] > item[1]:
-            reader.add(f"{run.where}.drop[{i}]", repr(item), "two steps, [from, to]")
+            reader.add(f"{run.path('drop')}[{i}]", repr(item), "two steps, [from, to]")
             continue
         ranges.append((float(item[0]), float(item[1])))
     return tuple(ranges)

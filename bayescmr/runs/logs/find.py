@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -66,11 +67,12 @@ def _logs_in(given: str | Path, notes: list[str]) -> Iterator[Path]:
     if not found:
         fail(str(given), "a folder without logs", "a log here or below", "name the files")
     last = _last_checkpoints(found)
-    for one in found:
-        if one in last:
-            yield one
-        else:
-            notes.append(f"{one} was passed over: a later checkpoint has its history too")
+    over = Counter(str(one.parent.parent) for one in found if one not in last)
+    for folder, count in over.items():
+        notes.append(
+            f"{folder}: its last checkpoint was read, not the {count} before, whose history it has"
+        )
+    yield from (one for one in found if one in last)
 
 
 def _below(content: Content) -> Iterator[Path]:

@@ -40,8 +40,11 @@ def read(content: Content) -> Log:
     notes: list[str] = []
     used: list[Path] = []
     runs = {}
-    for folder in _run_folders(content.path):
-        meta = _meta(folder)
+    metas = {folder: _meta(folder) for folder in _run_folders(content.path)}
+    # Folders are named by random digits: the order is that of the starts.
+    for folder, meta in sorted(
+        metas.items(), key=lambda item: (str(item[1].get("start_time")), item[0])
+    ):
         if meta.get("lifecycle_stage") == "deleted":
             notes.append(f"the deleted run {shorten(folder.name)} was left out")
         else:

@@ -35,7 +35,7 @@ def read(content: Content) -> Log:
     events, notes = Events(content.source), []
     with sqlite.read_only(content) as connection:
         rows = connection.execute(
-            "SELECT run_uuid, name, status, lifecycle_stage FROM runs ORDER BY start_time"
+            "SELECT run_uuid, name, status, lifecycle_stage FROM runs ORDER BY start_time, run_uuid"
         ).fetchall()
         deleted = sum(row[3] == "deleted" for row in rows)
         alive = [row for row in rows if row[3] != "deleted"]
@@ -49,7 +49,8 @@ def read(content: Content) -> Log:
             notes.append(f"{deleted} deleted runs were left out")
         found = connection.execute(
             "SELECT run_uuid, key, value, step, timestamp, is_nan FROM metrics"
-            " ORDER BY run_uuid, timestamp, step, rowid"
+            " JOIN runs USING (run_uuid)"
+            " ORDER BY start_time, run_uuid, timestamp, step, metrics.rowid"
         )
         for uuid, key, value, step, timestamp, is_nan in found:
             if uuid in names:

@@ -51,25 +51,17 @@ def tensorboard(folder: Path) -> None:
     for run in RUNS:
         writer = EventFileWriter(str(folder / run))
         for step in STEPS:
-            general = Summary.Value(tag="eval/general", simple_value=truth(run, step, "general"))
+            general = Summary.Value(
+                tag="eval/general_loss", simple_value=truth(run, step, "general")
+            )
             # The second form of a scalar, which TensorFlow 2 writes.
             tensor = make_tensor_proto(truth(run, step, "domain"), dtype="float32")
-            domain = Summary.Value(tag="eval/domain", tensor=tensor)
+            domain = Summary.Value(tag="eval/domain_loss", tensor=tensor)
             text = Summary.Value(tag="note", tensor=make_tensor_proto([b"words"], dtype="string"))
             for value in (general, domain, text):
                 summary = Summary(value=[value])
                 writer.add_event(Event(wall_time=1e9 + step, step=step, summary=summary))
         writer.close()
-
-
-def torch_tensorboard(folder: Path) -> None:
-    from torch.utils.tensorboard import SummaryWriter
-
-    for run in RUNS:
-        with SummaryWriter(str(folder / run)) as writer:
-            for step in STEPS:
-                for name in ("general", "domain"):
-                    writer.add_scalar(f"eval/{name}", truth(run, step, name), step)
 
 
 def wandb(folder: Path) -> None:
@@ -88,33 +80,27 @@ def wandb(folder: Path) -> None:
         logger.finish()
 
 
-def _mlflow(uri: str) -> None:
+def mlflow(folder: Path) -> None:
+    """The same runs twice: in a folder and in a database."""
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", MLFLOW_ALLOW_FILE_STORE="true")
     import mlflow
 
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment("cpt")
-    for run in RUNS:
-        with mlflow.start_run(run_name=run):
-            mlflow.log_param("lr", 1e-4)
-            for step in STEPS:
-                for name in ("general", "domain"):
-                    mlflow.log_metric(f"eval/{name}", truth(run, step, name), step=step)
-            mlflow.log_metric("odd", float("nan"), step=1)
-            mlflow.log_metric("odd", float("inf"), step=2)
-            for value in (3.5, 3.25):
-                mlflow.log_metric("stepless", value)
-    with mlflow.start_run(run_name="gone") as gone:
-        mlflow.log_metric("eval/general", 9.0, step=0)
-    mlflow.delete_run(gone.info.run_id)
-
-
-def mlflow_files(folder: Path) -> None:
-    _mlflow((folder / "mlruns").as_uri())
-
-
-def mlflow_sqlite(folder: Path) -> None:
-    _mlflow(f"sqlite:///{folder / 'mlflow.db'}")
+    for uri in ((folder / "mlruns").as_uri(), f"sqlite:///{folder / 'mlflow.db'}"):
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_experiment("cpt")
+        for run in RUNS:
+            with mlflow.start_run(run_name=run):
+                mlflow.log_param("lr", 1e-4)
+                for step in STEPS:
+                    for name in ("general", "domain"):
+                        mlflow.log_metric(f"eval/{name}_loss", truth(run, step, name), step=step)
+                mlflow.log_metric("odd", float("nan"), step=1)
+                mlflow.log_metric("odd", float("-inf"), step=2)
+                for value in (3.5, 3.25):
+                    mlflow.log_metric("stepless", value)
+        with mlflow.start_run(run_name="gone") as gone:
+            mlflow.log_metric("eval/general_loss", 9.0, step=0)
+        mlflow.delete_run(gone.info.run_id)
 
 
 def lightning(folder: Path) -> None:
@@ -127,6 +113,12 @@ def lightning(folder: Path) -> None:
             names = ("general", "domain")
             logger.log_metrics({f"val_{n}_loss": truth(run, step, n) for n in names}, step=step)
         logger.save()
+
+
+def torch(folder: Path) -> None:
+    """Two formats, since importing torch costs more than all else."""
+    trainer_state(folder / "trainer_state")
+    lightning(folder / "lightning")
 
 
 if __name__ == "__main__":
