@@ -13,11 +13,8 @@ from bayescmr.runs.logs.files import Content, whole_lines
 
 
 def whole_text(content: Content) -> tuple[str, list[str]]:
-    """Text up to the last line end, and what was cut off; a CR alone ends a line, too."""
-    text = content.text
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text, notes = whole_lines(text)
+    """Text up to the last line end, and what was cut off."""
+    text, notes = whole_lines(content.text)
     return text, list(notes)
 
 

@@ -79,8 +79,10 @@ class Content:
 
     @cached_property
     def text(self) -> str:
-        """The file as text, see `to_text`."""
-        return to_text(self.data, self.source)
+        """The file as text, see `to_text`; each line ends in LF, whatever its end was."""
+        text = to_text(self.data, self.source)
+        # Progress bars and old Macs end lines in CR alone.
+        return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
     @cached_property
     def is_text(self) -> bool:

@@ -66,7 +66,7 @@ def read(content: Content) -> Log:
         "mixtures trained from scratch have no base loss, no replay share and no trajectory: they"
         " give a run table only where the mapping states size, ratio, tokens and base of each run"
     )
-    frame = round_doubles(events.frame())
+    frame = round_doubles(events.frame(), by=("metric",))
     return Log(content.source, NAME, content.sha256, frame, tuple(notes))
 
 

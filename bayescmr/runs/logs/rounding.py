@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -55,9 +56,11 @@ def of_doubles(values: Float) -> float:
     return 0.0
 
 
-def round_doubles(events: pd.DataFrame) -> pd.DataFrame:
+def round_doubles(
+    events: pd.DataFrame, by: Sequence[str] = ("run", "split", "metric")
+) -> pd.DataFrame:
     """Fill in ``precision`` for logs that hold doubles, metric by metric."""
-    grids = events.groupby(["run", "split", "metric"], sort=False)["value"].transform(
+    grids = events.groupby(list(by), sort=False)["value"].transform(
         lambda values: of_doubles(values.to_numpy(dtype=np.float64))
     )
     return events.assign(precision=grids.to_numpy(dtype=np.float64))
