@@ -16,6 +16,7 @@ from bayescmr.cli.compare import compare_command
 from bayescmr.cli.demo import demo_command
 from bayescmr.cli.exits import INTERRUPTED, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
+from bayescmr.cli.import_logs import import_command
 from bayescmr.cli.models import models_app
 from bayescmr.cli.probe import probe_app
 from bayescmr.cli.report import report_command
@@ -33,6 +34,7 @@ app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("import")(import_command)
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
 app.add_typer(probe_app, name="probe")
