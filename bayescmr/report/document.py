@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from bayescmr.checks.outcome import Check as Check
+from bayescmr.checks.outcome import Status as Status
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-Status = Literal["PASS", "REVIEW", "FAIL", "NOT RUN"]
 
 
 @dataclass(frozen=True)
@@ -105,18 +106,6 @@ class Figure:
     data: pd.DataFrame
     draw: Callable[[Axes], Axes]
     size: tuple[float, float] = (5.5, 3.4)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of the posterior: verdict, figure, threshold and its source, what to do."""
-
-    name: str
-    status: Status
-    value: str
-    threshold: str
-    source: str
-    advice: str
 
 
 @dataclass(frozen=True)
