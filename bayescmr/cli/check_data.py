@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescmr.cli.exits import FAILED
-from bayescmr.cli.options import naming_options, number
+from bayescmr.cli.options import Model, naming_options, number
 from bayescmr.cli.output import print_checks, print_json, screen
 from bayescmr.cli.question import Question, Tolerance
 from bayescmr.errors import TargetError
@@ -40,9 +40,7 @@ def data_command(
         typer.Option("--domain", help="Domain that will be asked; default: that of the table."),
     ] = None,
     tolerance: Tolerance = None,
-    model: Annotated[
-        str, typer.Option("--model", help="Name from `bayescmr models`, or a .yaml file.")
-    ] = "turning_point",
+    model: Model = "turning_point",
     min_tokens: Annotated[
         float | None,
         typer.Option(

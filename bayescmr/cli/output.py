@@ -101,7 +101,8 @@ def text_table(*headings: str, title: str | None = None) -> Table:
     return table
 
 
-_STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red", "NOT RUN": "dim"}
+#: Colour of every status of a check.
+STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red", "NOT RUN": "dim"}
 
 
 def print_checks(console: Console, checks: Sequence[Check], *, everything: bool = False) -> int:
@@ -112,7 +113,7 @@ def print_checks(console: Console, checks: Sequence[Check], *, everything: bool 
     order = ("FAIL", "REVIEW", "NOT RUN", "PASS") if everything else ("FAIL", "REVIEW")
     shown = [check for status in order for check in checks if check.status == status]
     for check in shown:
-        console.print(f"{check.status}  {check.name}: {check.value}", style=_STYLES[check.status])
+        console.print(f"{check.status}  {check.name}: {check.value}", style=STYLES[check.status])
         if check.status != "PASS":
             for text in (f"wanted: {check.threshold}; for {check.source}", check.advice):
                 console.print(indented(text, console.width), soft_wrap=True)
