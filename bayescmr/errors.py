@@ -37,3 +37,15 @@ class CorpusError(BayesCMRError, ValueError):
 
 class ProbeError(BayesCMRError, RuntimeError):
     """A probe cannot start or go on."""
+
+
+class ReportError(BayesCMRError, RuntimeError):
+    """A report cannot be written."""
+
+
+class LogError(BayesCMRError, ValueError):
+    """A log of a trainer cannot be read."""
+
+
+class MappingError(BayesCMRError, ValueError):
+    """A mapping from logs to a run table is ill-formed, unfinished, or does not fit the logs."""

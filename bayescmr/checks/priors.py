@@ -12,12 +12,13 @@ from bayescmr.cmr import CMR, Estimand, Target
 from bayescmr.comparison.steps import Progress, Step
 from bayescmr.errors import ModelError
 from bayescmr.model.settings import Effort
-from bayescmr.model.spec import Loader, ModelSpec, load_model, parse_model
+from bayescmr.model.spec import ModelSpec, load_model, parse_model
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
 from bayescmr.posterior.refit import refit
 from bayescmr.posterior.subject import one_posterior
 from bayescmr.values import is_number
+from bayescmr.yaml_loader import Loader
 
 
 def widen_priors(model: str | ModelSpec, factor: float, names: Sequence[str] = ()) -> ModelSpec:
