@@ -41,3 +41,11 @@ class ProbeError(BayesCMRError, RuntimeError):
 
 class ReportError(BayesCMRError, RuntimeError):
     """A report cannot be written."""
+
+
+class LogError(BayesCMRError, ValueError):
+    """A log of a trainer cannot be read."""
+
+
+class MappingError(BayesCMRError, ValueError):
+    """A mapping from logs to a run table is ill-formed, unfinished, or does not fit the logs."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 
 # Before numpy is imported anywhere: BLAS reads these once, and two pytest workers with a
 # thread pool each would fight for the same cores.
@@ -43,3 +48,36 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no shared/data beside the checkout: its tables may not be redistributed")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def written_logs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folder of logs that a logger's own library has written, see tests/runs/logs/writers.py.
+
+    A copy for each caller; workers of one session write each format once.
+    """
+    kept = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        kept = kept.parent
+
+    def written(form: str) -> Path:
+        shared = kept / f"logs-of-{form}"
+        if not shared.is_dir():
+            partial = tmp_path_factory.mktemp("writing")
+            script = ROOT / "tests" / "runs" / "logs" / "writers.py"
+            done = subprocess.run(
+                [sys.executable, str(script), form, str(partial)],
+                cwd=partial,
+                capture_output=True,
+                text=True,
+                timeout=300,
+            )
+            assert done.returncode == 0, done.stderr
+            # Another worker may have been quicker.
+            with contextlib.suppress(OSError):
+                partial.rename(shared)
+        copy = tmp_path_factory.mktemp("copy") / "logs"
+        shutil.copytree(shared, copy, symlinks=True)
+        return copy
+
+    return written

@@ -9,15 +9,16 @@ import pandas as pd
 import yaml
 
 from bayescmr.cmr import CMR, Estimand, Target
-from bayescmr.comparison.loo import Progress
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.errors import ModelError
 from bayescmr.model.settings import Effort
-from bayescmr.model.spec import Loader, ModelSpec, load_model, parse_model
+from bayescmr.model.spec import ModelSpec, load_model, parse_model
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
 from bayescmr.posterior.refit import refit
 from bayescmr.posterior.subject import one_posterior
 from bayescmr.values import is_number
+from bayescmr.yaml_loader import Loader
 
 
 def widen_priors(model: str | ModelSpec, factor: float, names: Sequence[str] = ()) -> ModelSpec:
@@ -110,9 +111,9 @@ def prior_alternatives(
     own = fit.cmr(target)
     answers: list[tuple[str, CMR]] = [(fit.model.name, own)]
     everything = np.ones(len(fit.frame), dtype=bool)
-    for spec in specs:
+    for done, spec in enumerate(specs, 1):
         if progress is not None:
-            progress(f"{spec.name}: refit to all runs")
+            progress(Step(f"{spec.name}: refit to all runs", len(specs) - done))
         again = refit(fit, everything, f"priors of {spec.name}", effort or Effort(), spec)
         answers.append((spec.name, again.cmr(target)))
     rows = []

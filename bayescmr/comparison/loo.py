@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from bayescmr.comparison.bridge import log_density
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.errors import RunTableError
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.pointwise import run_log_likelihood
@@ -19,8 +19,6 @@ from bayescmr.posterior.refit import refit
 from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
-#: Told one line before each refit.
-Progress = Callable[[str], None]
 
 #: Vehtari et al. 2024, JMLR 25(72): importance weights are unreliable above the smaller of this and
 #: 1 - 1 / log10(draws).
@@ -126,10 +124,11 @@ def leave_one_run_out(
     for done, i in enumerate(np.flatnonzero(bad), 1):
         run = runs[i]
         if progress is not None:
-            progress(
+            line = (
                 f"{posterior.model.name}: refit {done} of {bad.sum()}, without run {run}"
                 f" (k-hat {table['khat'].iloc[i]:.2f})"
             )
+            progress(Step(line, int(bad.sum()) - done))
         keep = (posterior.frame["run"] != run).to_numpy()
         refits[run] = refit(posterior, keep, f"without run {run}", effort or Effort())
         own = refits[run].general

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import yaml
 
 from bayescmr.errors import ModelError
 from bayescmr.laws import Law, get_law
 from bayescmr.priors import Prior
 from bayescmr.values import is_number
+from bayescmr.yaml_loader import parse_yaml
 
 Role = Literal["general", "domain"]
 ROLES: tuple[Role, ...] = ("general", "domain")
@@ -159,38 +158,9 @@ def load_model(name: str | Path) -> ModelSpec:
     return parse_model(text, str(path))
 
 
-class Loader(yaml.SafeLoader):
-    """Plain data only; 1e-3 is a number; and no key twice, of which YAML would take the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a key that comes twice."""
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for i, (key, _) in enumerate(node.value):
-            if isinstance(key, yaml.ScalarNode) and key.value in names[:i]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-# YAML 1.1 wants a point and a sign, 1.0e-3, and reads 1e-3 as text.
-Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
-
-
 def parse_model(text: str, where: str) -> ModelSpec:
     """Read a model from YAML text; errors name ``where`` and the YAML path."""
-    try:
-        data = yaml.load(text, Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise ModelError(f"{where}: not YAML: {error.problem or error.context}{line}") from None
-    except yaml.YAMLError as error:
-        raise ModelError(f"{where}: not YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise ModelError(f"{where}: not a model: YAML nested too deeply") from None
+    data = parse_yaml(text, where, "a model", ModelError)
     data = _mapping(data, where, {"schema", "name", "title", "description", *ROLES})
     if data.get("schema") != SCHEMA or data["schema"] is True:
         raise ModelError(f"{where}: schema: got {data.get('schema')!r}, expected {SCHEMA}")

@@ -146,13 +146,17 @@ class BlockPosterior:
         Returns
         -------
         level, slope : ndarray, shape (draws,)
-            nats/token and nats/token per e-fold. The drift has no slope of its own.
+            nats/token and nats/token per e-fold. The drift has a slope at no point; its slope
+            here is that over the last e-fold of tokens.
         """
         rng = np.random.default_rng([self.seed, 2, stream])
-        z = rng.standard_normal((3, self.n_draws))
-        offset, slope, drift = (self.scales[:, i] for i in range(3))
+        z = rng.standard_normal((4, self.n_draws))
+        offset, slope, drift, length = (self.scales[:, i] for i in range(4))
         x = np.log(tokens / self.hierarchy.reference.tokens)
-        return offset * z[0] + slope * z[1] * x + drift * z[2], slope * z[1]
+        kept = np.exp(-1.0 / length)
+        now = drift * z[2]
+        before = kept * now + drift * np.sqrt(1.0 - kept**2) * z[3]
+        return offset * z[0] + slope * z[1] * x + now, slope * z[1] + (now - before)
 
     @cached_property
     def verdict(self) -> Verdict:

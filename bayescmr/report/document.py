@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bayescmr.checks.outcome import Check as Check
+from bayescmr.checks.outcome import Status as Status
 from bayescmr.report.numerals import shown
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Status = Literal["PASS", "REVIEW", "FAIL", "NOT RUN"]
 Rounding = Literal["nearest", "down"]
 
 
@@ -129,18 +130,6 @@ class Figure:
     data: pd.DataFrame
     draw: Callable[[Axes], Axes]
     size: tuple[float, float] = (5.5, 3.4)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of the posterior: verdict, figure, threshold and its source, what to do."""
-
-    name: str
-    status: Status
-    value: str
-    threshold: str
-    source: str
-    advice: str
 
 
 @dataclass(frozen=True)

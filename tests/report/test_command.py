@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import bayescmr as bc
+from bayescmr.cli.app import run as command
 
 QUESTION = ["--size", "2.2e9", "--domain", "finance", "--tokens", "2e10", "--risk", "0.4"]
 
@@ -59,12 +60,13 @@ def test_draws_that_must_not_be_used_are_told_on_page_and_by_exit_code(prior, tm
         (["--size", "3.1"], "--size: got 3.1, which looks like billions"),
     ],
 )
-def test_wrong_input_is_one_line(words, message, prior, tmp_path):
-    prior.save(tmp_path / "few.nc")
-    done = run(tmp_path, "few.nc", *QUESTION, *words)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert [f.name for f in tmp_path.iterdir()] == ["few.nc"]
+def test_wrong_input_is_one_line(words, message, saved, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.txt").write_text("mine")
+    assert command([*["report", str(saved)], *QUESTION, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bayescmr: {message}")
+    assert [f.name for f in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_from_python(saved, target, tmp_path):

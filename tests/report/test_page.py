@@ -295,3 +295,18 @@ def test_another_draw_is_another_fingerprint(saved, target, data):
 
     asked = Asked(other, target, RISK, "tolerance", 0.9, "posterior.nc")
     assert asked.posterior_fingerprint != data.provenance["posterior_fingerprint"]
+
+
+def test_a_large_report_stays_small(fitted_from):
+    """200 runs of 100 checkpoints in 12 domains; few draws, which the size hardly knows."""
+    tokens = np.geomspace(2e8, 2e10, 100)
+    rows = [
+        {"run": f"run {j}", "size": (4.6e8, 9.4e8, 1.6e9, 3.1e9)[j // 12 % 4], "ratio": ratio}
+        | {"domain": f"domain {j % 12}", "tokens": t, "change_general": 0.0, "change_domain": 0.0}
+        for j, ratio in zip(range(200), np.tile([0.1, 0.3, 0.5, 0.7, 1.0], 40), strict=True)
+        for t in tokens
+    ]
+    runs = bc.RunTable.from_frame(pd.DataFrame(rows))
+    posterior = fitted_from(bc.prior_predictive(runs, seed=1, draws=25))
+    data = report_data(posterior, bc.Target(7e9, "domain 3", 4e10, 0.05), risk=RISK)
+    assert 200_000 < len(page(data).encode()) < 10_000_000

@@ -208,7 +208,7 @@ def _curves(asked: Asked) -> list[Block]:
     target, fit = asked.target, asked.posterior
     common: dict[str, Any] = {
         "domain": target.domain,
-        "tolerance": _nats(asked),
+        "tolerance": asked.tolerance_nats,
         "estimand": asked.estimand,
         "prob": asked.prob,
     }
@@ -274,13 +274,13 @@ def _forest(asked: Asked) -> Figure:
     table = cmr_forest(
         asked.posterior,
         tokens=target.tokens,
-        tolerance=_nats(asked),
+        tolerance=asked.tolerance_nats,
         estimand=asked.estimand,
         prob=asked.prob,
     )
     return Figure(
         "forest",
-        f"{ESTIMAND_WORDS[asked.estimand]} of every probed domain and size at"
+        f"The {ESTIMAND_WORDS[asked.estimand]} of every probed domain and size at"
         f" {short(target.tokens)} tokens: medians and {100 * asked.prob:g} % equal-tailed"
         " intervals.",
         f"Intervals of {len(table)} groups of domain and size.",
@@ -288,11 +288,6 @@ def _forest(asked: Asked) -> Figure:
         lambda ax: plot_forest(table, ax=ax),
         (5.5, forest_height(table)),
     )
-
-
-def _nats(asked: Asked) -> Any:
-    """The tolerance in nats/token; a share is taken of the base at the target's size."""
-    return asked.tolerance_nats
 
 
 def _nearest(known: npt.NDArray[Any], size: float, n: int) -> list[float]:
