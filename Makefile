@@ -22,7 +22,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format calibrate benchmark lock clean distclean
+.PHONY: help demo test lint docs format calibrate benchmark lock clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ lint: $(VENV)/.stamp-test ## check style, formatting and types
 		{ $(VENV)/bin/ruff format --check; echo "To mend it: make format"; exit 1; }
 	@$(VENV)/bin/mypy --no-error-summary
 	@echo "Style, formatting and types are in order."
+
+docs: $(VENV)/.stamp-test ## build the site in site/; a warning or a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 format: $(VENV)/.stamp-test ## mend style and formatting where ruff can
 	@$(VENV)/bin/ruff check --fix --quiet

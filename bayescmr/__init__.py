@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bayescmr.checks.influence import Influence, influence
     from bayescmr.checks.priors import prior_alternatives, widen_priors
+    from bayescmr.checks.review import DesignReview, design_review
     from bayescmr.checks.sbc import sbc
     from bayescmr.checks.sensitivity import Sensitivity, sensitivity
     from bayescmr.cmr import CMR, BestRatio, Target, best_ratio
@@ -34,6 +35,7 @@ _HOME = {
     "BayesCMRError": "bayescmr.errors",
     "CMR": "bayescmr.cmr",
     "Comparison": "bayescmr.comparison",
+    "DesignReview": "bayescmr.checks.review",
     "Influence": "bayescmr.checks.influence",
     "Posterior": "bayescmr.posterior",
     "RunTable": "bayescmr.runs",
@@ -42,6 +44,7 @@ _HOME = {
     "Target": "bayescmr.cmr",
     "best_ratio": "bayescmr.cmr",
     "compare": "bayescmr.comparison",
+    "design_review": "bayescmr.checks.review",
     "fit": "bayescmr.posterior",
     "influence": "bayescmr.checks.influence",
     "leave_one_run_out": "bayescmr.comparison",
@@ -67,6 +70,7 @@ __all__ = [
     "BayesCMRError",
     "BestRatio",
     "Comparison",
+    "DesignReview",
     "Influence",
     "Posterior",
     "RunTable",
@@ -75,6 +79,7 @@ __all__ = [
     "Target",
     "best_ratio",
     "compare",
+    "design_review",
     "fit",
     "influence",
     "leave_one_run_out",

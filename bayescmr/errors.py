@@ -39,6 +39,10 @@ class ProbeError(BayesCMRError, RuntimeError):
     """A probe cannot start or go on."""
 
 
+class ReportError(BayesCMRError, RuntimeError):
+    """A report cannot be written."""
+
+
 class LogError(BayesCMRError, ValueError):
     """A log of a trainer cannot be read."""
 

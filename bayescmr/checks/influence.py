@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.cmr import Estimand, Target
-from bayescmr.comparison.loo import LeaveOneOut, Progress, leave_one_run_out
+from bayescmr.comparison.loo import LeaveOneOut, leave_one_run_out
+from bayescmr.comparison.steps import Progress
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import KIND, PROB, check_prob

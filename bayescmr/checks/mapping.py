@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
+from multiprocessing import connection
 from typing import Any, Literal, get_args
 
 from bayescmr.errors import CheckError
@@ -61,7 +63,9 @@ def _over_processes[T](
     task: Callable[[int], T], indices: Sequence[int], workers: int
 ) -> Iterator[T]:
     # Spawned, not forked: compiled code and the sampler's threads do not survive a fork.
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
     left = iter(indices)
     running: set[Future[T]] = set()
     try:
@@ -83,6 +87,18 @@ def _over_processes[T](
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when its parent is killed, which tells nobody: else it works on for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _over_ray[T](

@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 from bayescmr.cmr import CMR, Estimand, Target
-from bayescmr.comparison.loo import Progress
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.errors import ModelError
 from bayescmr.model.settings import Effort
 from bayescmr.model.spec import ModelSpec, load_model, parse_model
@@ -111,9 +111,9 @@ def prior_alternatives(
     own = fit.cmr(target)
     answers: list[tuple[str, CMR]] = [(fit.model.name, own)]
     everything = np.ones(len(fit.frame), dtype=bool)
-    for spec in specs:
+    for done, spec in enumerate(specs, 1):
         if progress is not None:
-            progress(f"{spec.name}: refit to all runs")
+            progress(Step(f"{spec.name}: refit to all runs", len(specs) - done))
         again = refit(fit, everything, f"priors of {spec.name}", effort or Effort(), spec)
         answers.append((spec.name, again.cmr(target)))
     rows = []

@@ -25,6 +25,7 @@ from bayescmr.checks.mapping import Executor, map_indices
 from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.checks.uniformity import rank
 from bayescmr.cmr import Target
+from bayescmr.cmr.extrapolation import SIZE_FACTOR, TOKENS_FACTOR
 from bayescmr.errors import CheckError
 from bayescmr.model.settings import Settings
 from bayescmr.model.spec import ModelSpec, load_model
@@ -38,8 +39,6 @@ Float = npt.NDArray[np.float64]
 #: spaced, are nearly independent, and a rank is a percentile.
 RANKED_DRAWS = 99
 TOLERANCE = 0.05
-#: How far beyond the largest probed size and tokens the unprobed target lies.
-SIZE_FACTOR, TOKENS_FACTOR = 8.0, 2.0
 LOG_LIKELIHOOD = "log likelihood"
 #: Packages whose version may change a draw.
 _PACKAGES = ("bayescmr", "nutpie", "numba", "numpy", "scipy")

@@ -51,6 +51,12 @@ class Sensitivity:
     target: Target
     table: pd.DataFrame
 
+    def matters(self, quantity: str) -> bool:
+        """Whether the prior moves a quantity by more than the threshold and the noise."""
+        return any(
+            _matters(row, "prior") for name, row in self.table.iterrows() if name == quantity
+        )
+
     @property
     def passed(self) -> bool:
         """True if no quantity depends on the prior beyond the threshold and its noise."""
@@ -65,7 +71,9 @@ class Sensitivity:
         }
 
 
-def sensitivity(posterior: Answers, target: Target) -> Sensitivity:
+def sensitivity(
+    posterior: Answers, target: Target, *, log_likelihood: Float | None = None
+) -> Sensitivity:
     """Sensitivity of the CMR to the prior and to the runs.
 
     Parameters
@@ -74,6 +82,9 @@ def sensitivity(posterior: Answers, target: Target) -> Sensitivity:
         Fit of one model.
     target : Target
         The question.
+    log_likelihood : ndarray, shape (runs, draws), optional
+        Of the general loss, where it is known already
+        (:func:`bayescmr.posterior.pointwise.run_log_likelihood`).
 
     Raises
     ------
@@ -86,7 +97,9 @@ def sensitivity(posterior: Answers, target: Target) -> Sensitivity:
     cmr = fit.cmr(target)
     rows = fit.frame[fit.frame["role"] == "general"]
     prior = log_prior(fit.general, block_data(rows, fit.general.hierarchy).groups)
-    _, runs = run_log_likelihood(fit.general, rows)
+    runs = log_likelihood
+    if runs is None:
+        _, runs = run_log_likelihood(fit.general, rows)
     quantities = {str(name): draws for name, draws in cmr.draws.items()}
     quantities[NEW_RUN] = cmr.predictive["tolerance"].reshape(fit.shape)
     table = power_scaling(quantities, prior, runs.reshape(len(runs), *fit.shape))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def main() -> None:
-    """Run the command line and exit: 0 fine, 2 wrong input or usage, 3 not converged."""
+    """Run the command line and exit with a code of :mod:`bayescmr.cli.exits`."""
     from bayescmr.cli.app import run
 
     raise SystemExit(run())

@@ -14,17 +14,21 @@ from bayescmr.cli.check import check_app
 from bayescmr.cli.cmr import cmr_command
 from bayescmr.cli.compare import compare_command
 from bayescmr.cli.demo import demo_command
-from bayescmr.cli.exits import INTERRUPTED, WRONG_INPUT
+from bayescmr.cli.doctor import doctor_command
+from bayescmr.cli.exits import INTERRUPTED, MEANINGS, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
 from bayescmr.cli.import_logs import import_command
 from bayescmr.cli.models import models_app
 from bayescmr.cli.probe import probe_app
+from bayescmr.cli.report import report_command
 from bayescmr.errors import BayesCMRError
 
 app = typer.Typer(
     name="bayescmr",
-    add_completion=False,
     rich_markup_mode="rich",
+    epilog="Exit codes: "
+    + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())
+    + ".",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -32,10 +36,12 @@ app.command("demo")(demo_command)
 app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
 app.command("compare")(compare_command)
+app.command("report")(report_command)
 app.command("import")(import_command)
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
 app.add_typer(probe_app, name="probe")
+app.command("doctor")(doctor_command)
 
 
 def _version(wanted: bool) -> None:
@@ -63,7 +69,7 @@ def _bayescmr(
 
       bayescmr cmr posterior.nc --size 3.1e9 --domain finance --tokens 20e9
 
-    Exit codes: 0 fine, 2 wrong input or usage, 3 not converged or not calibrated.
+      bayescmr --install-completion
     """
     if ctx.invoked_subcommand is None:
         text = ctx.get_help()

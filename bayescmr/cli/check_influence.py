@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.output import new_table, print_json, say, screen, warn
+from bayescmr.cli.output import new_table, print_json, screen, warn
 from bayescmr.cli.question import (
     Base,
     Domain,
@@ -23,6 +23,7 @@ from bayescmr.cli.question import (
     ToleranceUnit,
     warn_of_domain,
 )
+from bayescmr.cli.steps import telling_steps
 from bayescmr.report.words import percent, percent_down
 
 if TYPE_CHECKING:
@@ -62,14 +63,15 @@ def influence_command(
     with question.naming_options():
         target = question.target()
         posterior = load(posterior_file)
-        found = influence(
-            posterior,
-            target,
-            risk=risk,
-            estimand=cast("Estimand", estimand),
-            prob=prob,
-            progress=say,
-        )
+        with telling_steps() as tell:
+            found = influence(
+                posterior,
+                target,
+                risk=risk,
+                estimand=cast("Estimand", estimand),
+                prob=prob,
+                progress=tell,
+            )
         converged = posterior.cmr(target).converged
     warn_of_domain(posterior, domain)
     if json_mode:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.options import naming_options, one_of, output_file, whole
+from bayescmr.cli.options import Model, choice, naming_options, output_file, whole
 from bayescmr.cli.output import new_table, print_json, progress_wanted, screen, stderr
 from bayescmr.model.settings import Settings
 
@@ -26,9 +26,7 @@ _OPTIONS = {
 
 
 def sbc_command(
-    model: Annotated[
-        str, typer.Option("--model", help="Name from `bayescmr models`, or a .yaml file.")
-    ] = "turning_point",
+    model: Model = "turning_point",
     simulations: Annotated[
         int, typer.Option("--simulations", parser=whole(1, 10**6), help="How many.")
     ] = 200,
@@ -61,7 +59,7 @@ def sbc_command(
         str,
         typer.Option(
             "--executor",
-            parser=one_of("processes", "ray", "serial"),
+            **choice("processes", "ray", "serial"),
             help="processes, ray (a cluster), or serial.",
         ),
     ] = "processes",

@@ -8,7 +8,7 @@ import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
 from bayescmr.cli.options import naming_options, number
-from bayescmr.cli.output import new_table, print_json, say, screen, warn
+from bayescmr.cli.output import new_table, print_json, screen, warn
 from bayescmr.cli.question import (
     Base,
     Domain,
@@ -24,6 +24,7 @@ from bayescmr.cli.question import (
     ToleranceUnit,
     warn_of_domain,
 )
+from bayescmr.cli.steps import telling_steps
 from bayescmr.report.words import percent, percent_down
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def sensitivity_command(
             from bayescmr.posterior.subject import one_posterior
 
             models: list[Any] = list(alternative or [])
-            with naming_options(_OPTIONS):
+            with naming_options(_OPTIONS), telling_steps() as tell:
                 if widen is not None:
                     models.append(widen_priors(one_posterior(posterior).model, widen))
                 table = prior_alternatives(
@@ -102,7 +103,7 @@ def sensitivity_command(
                     risk=risk,
                     estimand=cast("Estimand", estimand),
                     prob=prob,
-                    progress=say,
+                    progress=tell,
                 )
     warn_of_domain(posterior, domain)
     if json_mode:

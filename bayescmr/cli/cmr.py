@@ -100,9 +100,9 @@ def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand
     table = new_table(
         "CMR, %",
         "median",
-        level,
-        "P(none\nfeasible)",
-        "P(all\nfeasible)",
+        f"{level},\nmean of runs",
+        f"{level},\nnext run",
+        "P(no, any\nratio)",
         f"safe at\n{100 * risk:g} % risk",
         title=f"{count(target.size)} parameters, {count(target.tokens)} tokens,"
         f" tolerance {_tolerance_words(target)}\n"
@@ -111,12 +111,13 @@ def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand
     )
     for name in ESTIMANDS:
         s = cmr.summary(name, prob)
+        lower, upper = cmr.next_run.interval(prob, name)
         table.add_row(
             _NAMES[name],
             percent(s.median),
             f"{percent(s.lower)} to {percent(s.upper)}",
-            f"{s.p_none:.2g}",
-            f"{s.p_all:.2g}",
+            f"{percent(lower)} to {percent(upper)}",
+            f"{s.p_none:.2g}, {s.p_all:.2g}",
             percent_down(cmr.decide(risk, name)),
         )
     console.print(table)

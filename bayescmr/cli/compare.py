@@ -9,7 +9,8 @@ import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
 from bayescmr.cli.options import naming_options, number, output_file, whole
-from bayescmr.cli.output import new_table, print_json, say, screen, warn
+from bayescmr.cli.output import new_table, print_json, screen, warn
+from bayescmr.cli.steps import telling_steps
 from bayescmr.model.settings import Effort, Settings
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def compare_command(
     console.print(runs.describe(), markup=False, soft_wrap=True)
     from bayescmr.comparison import compare
 
-    with naming_options(_OPTIONS):
+    with naming_options(_OPTIONS), telling_steps() as tell:
         comparison = compare(
             runs,
             [name.strip() for name in models.split(",") if name.strip()],
@@ -95,7 +96,7 @@ def compare_command(
             draws=draws,
             refit_draws=refit_draws,
             cores=cores,
-            progress=say,
+            progress=tell,
         )
     print_comparison(console, comparison)
     if json_mode:

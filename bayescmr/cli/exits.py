@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+#: A check says FAIL: of a design before any fit, or of the environment.
+FAILED = 1
 #: Wrong input or wrong usage.
 WRONG_INPUT = 2
 #: The draws have not converged: what was printed and saved must not be relied on.
@@ -13,3 +15,14 @@ DIVERGED = 4
 #: A training run was told to stop and has saved its state: the same command goes on. It is
 #: sysexits' EX_TEMPFAIL, which batch systems know as "try again".
 RESUME = 75
+
+#: What every code means, as `bayescmr --help` and the docs say it.
+MEANINGS = {
+    0: "done, and what was printed is true",
+    FAILED: "a check says FAIL (check data, doctor)",
+    WRONG_INPUT: "wrong input or usage: one line per problem on standard error",
+    NOT_CONVERGED: "not converged, or not calibrated (check sbc): written, marked, not to be used",
+    DIVERGED: "a training run diverged; its result is kept and marked",
+    RESUME: "a training run was stopped and has saved its state: the same command goes on",
+    INTERRUPTED: "stopped from the keyboard",
+}

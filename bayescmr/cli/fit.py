@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.options import naming_options, number, one_of, output_file, share, whole
+from bayescmr.cli.options import Model, choice, naming_options, number, output_file, share, whole
 from bayescmr.cli.output import (
     print_attempts,
     print_json,
@@ -51,9 +51,7 @@ def fit_command(
         Path,
         typer.Argument(metavar="RUNS", help="Run table: .csv, .csv.gz, .tsv, .parquet, .jsonl."),
     ],
-    model: Annotated[
-        str, typer.Option("--model", help="Name from `bayescmr models`, or a .yaml file.")
-    ] = "turning_point",
+    model: Model = "turning_point",
     seed: Annotated[
         int, typer.Option("--seed", parser=whole(0, 2**32 - 1), help="Same seed, same draws.")
     ] = 1,
@@ -117,7 +115,7 @@ def fit_command(
         str,
         typer.Option(
             "--sampler",
-            parser=one_of("nutpie", "pymc"),
+            **choice("nutpie", "pymc"),
             help="nutpie, or pymc (many times slower).",
         ),
     ] = Settings.sampler,

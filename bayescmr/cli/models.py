@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescmr.cli.options import naming_options
+from bayescmr.cli.options import complete_models, naming_options
 from bayescmr.cli.output import new_table, print_json, screen, text_table
 
 if TYPE_CHECKING:
@@ -56,7 +56,12 @@ def models_command(ctx: typer.Context, json_mode: _JSON = False) -> None:
 
 @models_app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or a .yaml file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A model, or a .yaml file.", autocompletion=complete_models
+        ),
+    ],
     json_mode: _JSON = False,
 ) -> None:
     """Print equations, parameters, priors and their justification.

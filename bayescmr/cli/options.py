@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -68,6 +69,32 @@ def one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def choice(*words: str) -> dict[str, Any]:
+    """Make the parser of an option that takes one of ``words``, and what a shell completes."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return {"parser": one_of(*words), "autocompletion": complete}
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Complete the name of a shipped model."""
+    from bayescmr.model.spec import model_names
+
+    return [name for name in model_names() if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="Name from `bayescmr models`, or a .yaml file.",
+        autocompletion=complete_models,
+    ),
+]
 
 
 def named_numbers(option: str, texts: Sequence[str]) -> dict[str, float]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from bayescmr.checks.outcome import Check
     from bayescmr.model.settings import Timing
     from bayescmr.posterior.diagnostics import Verdict
     from bayescmr.posterior.posterior import Provenance
@@ -97,6 +99,31 @@ def text_table(*headings: str, title: str | None = None) -> Table:
     for column in table.columns[1:]:
         column.justify, column.no_wrap = "left", False
     return table
+
+
+#: Colour of every status of a check.
+STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red", "NOT RUN": "dim"}
+
+
+def print_checks(console: Console, checks: Sequence[Check], *, everything: bool = False) -> int:
+    """Print checks, what is wrong first; return how many were not shown.
+
+    Those that pass or were not run are shown where ``everything`` is wanted.
+    """
+    order = ("FAIL", "REVIEW", "NOT RUN", "PASS") if everything else ("FAIL", "REVIEW")
+    shown = [check for status in order for check in checks if check.status == status]
+    for check in shown:
+        console.print(f"{check.status}  {check.name}: {check.value}", style=STYLES[check.status])
+        if check.status != "PASS":
+            for text in (f"wanted: {check.threshold}; for {check.source}", check.advice):
+                console.print(indented(text, console.width), soft_wrap=True)
+            console.print()
+    return len(checks) - len(shown)
+
+
+def indented(text: str, width: int) -> str:
+    """Wrap a paragraph two columns in, without the blanks that rich would pad it with."""
+    return textwrap.fill(text, max(width, 40), initial_indent="  ", subsequent_indent="  ")
 
 
 def verdict_dict(verdict: Verdict) -> dict[str, Any]:

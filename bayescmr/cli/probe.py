@@ -15,7 +15,14 @@ from bayescmr.cli.probe_run import run_command
 probe_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="Make real runs that give evidence, from small models on a CPU to checkpoints on GPUs.",
+    help="""Make real runs that give evidence, from small models on a CPU to checkpoints on GPUs.
+
+    [bold]Examples[/bold]
+
+      bayescmr probe corpora general legal --out corpora
+
+      bayescmr probe base --size 25k --general corpora/general --tokens 1M --out bases/25k
+    """,
 )
 probe_app.command("doctor")(doctor_command)
 probe_app.command("corpora")(corpora_command)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from bayescmr.cli import probe_options as o
-from bayescmr.cli.options import naming_options, number, one_of, share
+from bayescmr.cli.options import choice, naming_options, number, share
 from bayescmr.cli.probe_train import train_and_tell
 
 
@@ -34,7 +34,7 @@ def base_command(
         str,
         typer.Option(
             "--schedule",
-            parser=one_of("constant", "cosine", "wsd"),
+            **choice("constant", "cosine", "wsd"),
             help="wsd: constant, then a linear fall to the rate that CPT will hold.",
         ),
     ] = "wsd",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from bayescmr.cli import probe_options as o
-from bayescmr.cli.options import naming_options, one_of, whole
+from bayescmr.cli.options import choice, naming_options, whole
 from bayescmr.cli.output import print_json, screen
 
 
@@ -30,7 +30,7 @@ def influence_command(
         str,
         typer.Option(
             "--preconditioner",
-            parser=one_of("adam", "identity"),
+            **choice("adam", "identity"),
             help="adam: by the base's saved second moments, as its next steps will be.",
         ),
     ] = "adam",

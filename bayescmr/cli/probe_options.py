@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescmr.cli.options import number, one_of, whole
+from bayescmr.cli.options import choice, number, whole
 
 if TYPE_CHECKING:
     from bayescmr.probes.config import Training
@@ -76,7 +76,7 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision",
-        parser=one_of("auto", "float32", "bfloat16"),
+        **choice("auto", "float32", "bfloat16"),
         help="auto: bfloat16 on a GPU, else float32.",
     ),
 ]
@@ -89,13 +89,13 @@ ValidationTokens = Annotated[
     typer.Option("--validation-tokens", parser=count("32k"), help="Of each validation set."),
 ]
 Device = Annotated[
-    str, typer.Option("--device", parser=one_of("auto", "cpu", "cuda"), help="Where to train.")
+    str, typer.Option("--device", **choice("auto", "cpu", "cuda"), help="Where to train.")
 ]
 Strategy = Annotated[
     str,
     typer.Option(
         "--strategy",
-        parser=one_of("none", "ddp", "fsdp"),
+        **choice("none", "ddp", "fsdp"),
         help="How processes started by torchrun share the work.",
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from bayescmr.cli import probe_options as o
-from bayescmr.cli.options import naming_options, number, one_of, share
+from bayescmr.cli.options import choice, naming_options, number, share
 from bayescmr.cli.probe_train import train_and_tell
 
 
@@ -51,7 +51,7 @@ def run_command(
         str,
         typer.Option(
             "--schedule",
-            parser=one_of("constant", "cosine", "wsd"),
+            **choice("constant", "cosine", "wsd"),
             help="With constant every checkpoint is a valid shorter run.",
         ),
     ] = "constant",
@@ -68,7 +68,7 @@ def run_command(
         str,
         typer.Option(
             "--optimizer-state",
-            parser=one_of("keep", "fresh"),
+            **choice("keep", "fresh"),
             help="Go on with the base's moments where they are saved, or start anew.",
         ),
     ] = "keep",
@@ -76,7 +76,7 @@ def run_command(
         str,
         typer.Option(
             "--loss-mode",
-            parser=one_of("ce", "kl", "ce+kl"),
+            **choice("ce", "kl", "ce+kl"),
             help="Loss of replay tokens: cross-entropy, divergence from the base, or both.",
         ),
     ] = "ce",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from bayescmr.cli.options import named_numbers, naming_options, number, one_of
+from bayescmr.cli.options import choice, named_numbers, naming_options, number
 from bayescmr.cli.output import warn
 from bayescmr.errors import TargetError
 
@@ -56,7 +56,7 @@ ToleranceUnit = Annotated[
     str,
     typer.Option(
         "--tolerance-unit",
-        parser=one_of("nats", "share"),
+        **choice("nats", "share"),
         help="nats, or share (of the base loss).",
     ),
 ]
@@ -76,7 +76,7 @@ EstimandOption = Annotated[
     str,
     typer.Option(
         "--estimand",
-        parser=one_of("tolerance", "turning_point", "gu"),
+        **choice("tolerance", "turning_point", "gu"),
         help="Bound of the decision: tolerance, turning_point, gu.",
     ),
 ]

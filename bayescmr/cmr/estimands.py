@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bayescmr.cmr.crossing import GRID, Theta, first_crossing
+from bayescmr.cmr.discrepancy import last_ratio, way_to_one
 from bayescmr.cmr.target import Target
 from bayescmr.errors import TargetError
 from bayescmr.values import is_number
@@ -45,8 +46,8 @@ def ratios_by_set(
     lam : float
         Weight of the general loss in the Lagrangian; infinity drops the domain loss.
     new_run : bool
-        Add the effect of a run not yet made (for decisions) instead of asking
-        about the mean of all such runs.
+        Add the effect of a run not yet made (for decisions), see
+        :mod:`bayescmr.cmr.discrepancy`, instead of asking about the mean of all such runs.
 
     Returns
     -------
@@ -58,35 +59,53 @@ def ratios_by_set(
     law, ref = block.spec.law, block.hierarchy.reference
     tokens = np.float64(target.tokens)
     domain_slope = _domain_slope(posterior, target, lam)
+    missed = _misses(last_ratio(posterior.frame, target)) if new_run else _nothing
     found: dict[Estimand, list[Float]] = {name: [] for name in ESTIMANDS}
     for stream, eval_set in enumerate(target.sets_of(block.hierarchy.eval_sets)):
         theta = block.theta(target.size, target.domain, eval_set)
         # Looking up base losses takes as long as evaluating the law.
         base = _base(posterior, target, eval_set) if target.tolerance_unit == "share" else np.nan
         allowed = np.full(block.n_draws, target.tolerance_of(eval_set, base))
-        tilt = np.zeros(block.n_draws)
-        if new_run:
-            level, slope = block.run_effect(target.tokens, stream)
-            allowed, tilt = allowed - level, slope
         # Draw-wise constants travel with the parameters, so that they are sliced alike.
-        carried = {**theta, "_allowed": allowed, "_tilt": tilt, **domain_slope[1]}
+        carried = {**theta, "_allowed": allowed, **domain_slope[1]}
+        if new_run:
+            level, tilt = block.run_effect(target.tokens, stream)
+            carried |= {"_level": level, "_tilt": tilt, "_ln_factor": np.log(block.scales[:, 5])}
         rise, slope = law.change_and_slope(theta, tokens, GRID[:, None], ref)
         tolerance = first_crossing(
-            lambda t, ratio: law.change(t, tokens, ratio, ref) - t["_allowed"],
+            lambda t, ratio: (
+                law.change(t, tokens, ratio, ref) + (missed("_level", t, ratio) - t["_allowed"])
+            ),
             carried,
-            rise - allowed,
+            rise + (missed("_level", carried, GRID[:, None]) - allowed),
         )
         turning = first_crossing(
             lambda t, ratio: (
-                law.slope(t, tokens, ratio, ref) + (t["_tilt"] + domain_slope[0](t, ratio))
+                law.slope(t, tokens, ratio, ref)
+                + (missed("_tilt", t, ratio) + domain_slope[0](t, ratio))
             ),
             carried,
-            slope + (tilt + domain_slope[0](carried, GRID[:, None])),
+            slope
+            + (missed("_tilt", carried, GRID[:, None]) + domain_slope[0](carried, GRID[:, None])),
         )
         found["tolerance"].append(tolerance)
         found["turning_point"].append(turning)
         found["gu"].append(np.minimum(tolerance, turning))
     return {name: np.array(values) for name, values in found.items()}
+
+
+def _nothing(name: str, theta: Theta, ratio: Float) -> Float:
+    """The mean of all runs is what the law says."""
+    return np.zeros(1)
+
+
+def _misses(last: float) -> Callable[[str, Theta, Float], Float]:
+    """What a run misses its law by at a ratio: ``_level`` or ``_tilt``, the sign included."""
+
+    def missed(name: str, theta: Theta, ratio: Float) -> Float:
+        return np.asarray(theta[name] * np.exp(theta["_ln_factor"] * way_to_one(ratio, last)))
+
+    return missed
 
 
 def _base(posterior: Posterior, target: Target, eval_set: str) -> float:

@@ -9,6 +9,9 @@ import pandas as pd
 
 from bayescmr.cmr.target import Target
 
+#: How far beyond the largest probed size and tokens calibration is checked by simulation.
+SIZE_FACTOR, TOKENS_FACTOR = 8.0, 2.0
+
 
 @dataclass(frozen=True)
 class Extrapolation:

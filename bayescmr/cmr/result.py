@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -132,10 +132,19 @@ class CMR:
         return float((self.draws["tolerance"] < self.draws["turning_point"]).mean())
 
     @cached_property
-    def predictive(self) -> dict[Estimand, Float]:
-        """CMR of a run not yet made, run effects included: what decides; shape (draws,)."""
+    def next_run(self) -> CMR:
+        """CMR of a run not yet made: with what runs miss their law by, growing away from them.
+
+        Wider than that of the mean of all such runs, and what decides; see
+        :mod:`bayescmr.cmr.discrepancy`.
+        """
         by_set = self.posterior.ratios(self.target, lam=self.lam, new_run=True)
-        return {name: values.min(axis=0) for name, values in by_set.items()}
+        return replace(self, by_set=by_set)
+
+    @property
+    def predictive(self) -> dict[Estimand, Float]:
+        """Draws of the CMR of the next run, shape (draws,)."""
+        return {name: values.ravel() for name, values in self.next_run.draws.items()}
 
     def decide(self, risk: float, estimand: Estimand = "tolerance") -> float:
         """Largest ratio that breaks the bound with probability at most ``risk``.
@@ -208,6 +217,7 @@ class CMR:
                 "tolerance_unit": target.tolerance_unit,
             },
             "estimands": {name: vars(self.summary(name, prob)) for name in ESTIMANDS},
+            "next_run": {name: vars(self.next_run.summary(name, prob)) for name in ESTIMANDS},
             "p_tolerance_binds": self.p_tolerance_binds,
             "binding_sets": {name: self.binding(name) for name in ESTIMANDS},
             "decision": {

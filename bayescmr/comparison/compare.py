@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from bayescmr.comparison.holdout import forward_in_tokens, leave_one_size_out
-from bayescmr.comparison.loo import LeaveOneOut, Progress, check_design, leave_one_run_out
+from bayescmr.comparison.loo import LeaveOneOut, check_design, leave_one_run_out
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.comparison.weights import difference, stacking_weights
 from bayescmr.errors import ModelError, RunTableError, SamplingError
 from bayescmr.model.settings import Effort, Settings
@@ -191,7 +192,7 @@ def compare(
     rows: dict[str, dict[str, Any]] = {}
     for name, spec in specs.items():
         if progress is not None:
-            progress(f"{name}: fit to all runs")
+            progress(Step(f"{name}: fit to all runs"))
         fits[name] = fit(
             runs, seed=seed, model=spec, draws=draws, tune=tune, chains=chains, cores=cores
         )

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bayescmr.comparison.loo import Progress
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.pointwise import factors, trajectories
@@ -90,9 +90,10 @@ def leave_one_size_out(
     if len(sizes) < 2:
         return float("nan")
     scores = []
-    for size in sizes:
+    for done, size in enumerate(sizes, 1):
         if progress is not None:
-            progress(f"{posterior.model.name}: refit without size {size:g}")
+            line = f"{posterior.model.name}: refit without size {size:g}"
+            progress(Step(line, len(sizes) - done))
         own = (frame["size"] == size).to_numpy()
         if not set(frame[own & general]["eval_set"]) <= set(frame[~own & general]["eval_set"]):
             return float("nan")  # a general set of this size alone cannot be predicted
@@ -118,6 +119,6 @@ def forward_in_tokens(
     if not keep.any() or not set(later["eval_set"]) <= set(frame.loc[keep, "eval_set"]):
         return float("nan")
     if progress is not None:
-        progress(f"{posterior.model.name}: refit to the first half of the tokens")
+        progress(Step(f"{posterior.model.name}: refit to the first half of the tokens"))
     fit = refit(posterior, keep, "first half of the tokens", effort)
     return float(run_scores(fit.general, later, half).mean())

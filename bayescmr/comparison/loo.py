@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from bayescmr.comparison.bridge import log_density
+from bayescmr.comparison.steps import Progress, Step
 from bayescmr.errors import RunTableError
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.pointwise import run_log_likelihood
@@ -19,8 +19,6 @@ from bayescmr.posterior.refit import refit
 from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
-#: Told one line before each refit.
-Progress = Callable[[str], None]
 
 #: Vehtari et al. 2024, JMLR 25(72): importance weights are unreliable above the smaller of this and
 #: 1 - 1 / log10(draws).
@@ -51,6 +49,12 @@ class LeaveOneOut:
     log_weights: Float
     refits: dict[str, Posterior]
     max_khat: float
+
+    @property
+    def reliable(self) -> npt.NDArray[np.bool_]:
+        """Whether the weights of each run can be trusted, shape (runs,)."""
+        # A k-hat that cannot be computed is no licence.
+        return np.asarray(self.table["khat"] <= self.max_khat, dtype=bool)
 
     @property
     def elpd(self) -> float:
@@ -107,29 +111,24 @@ def leave_one_run_out(
     TargetError
         Draws from the prior, or a stacked posterior.
     """
-    from arviz_stats.base.array import array_stats
-
     one_posterior(posterior)
     check_design(posterior.frame, posterior.provenance.source)
     block = posterior.general
     rows = posterior.frame[posterior.frame["role"] == "general"]
     runs, values = run_log_likelihood(block, rows)
-    limit = min(1.0 - 1.0 / float(np.log10(block.n_draws)), MAX_KHAT)
-    log_weights, khat = array_stats.psislw(values, axis=-1)
-    log_weights = log_weights - logsumexp(log_weights, axis=-1, keepdims=True)
-    elpd = logsumexp(log_weights + values, axis=-1)
-    spread = np.exp(log_weights) * np.expm1(values - elpd[:, None])
-    mc_error = np.sqrt((spread**2).sum(axis=-1))
-    # A k-hat that cannot be computed is no licence.
-    bad = ~(khat <= limit)
+    weighted = reweighted(posterior, values)
+    table = weighted.table
+    elpd, mc_error = (table[name].to_numpy(copy=True) for name in ("elpd", "mc_error"))
+    bad = ~weighted.reliable
     refits: dict[str, Posterior] = {}
     for done, i in enumerate(np.flatnonzero(bad), 1):
         run = runs[i]
         if progress is not None:
-            progress(
+            line = (
                 f"{posterior.model.name}: refit {done} of {bad.sum()}, without run {run}"
-                f" (k-hat {khat[i]:.2f})"
+                f" (k-hat {table['khat'].iloc[i]:.2f})"
             )
+            progress(Step(line, int(bad.sum()) - done))
         keep = (posterior.frame["run"] != run).to_numpy()
         refits[run] = refit(posterior, keep, f"without run {run}", effort or Effort())
         own = refits[run].general
@@ -137,13 +136,48 @@ def leave_one_run_out(
         elpd[i], mc_error[i] = log_density(
             without[0].reshape(own.shape), values[i].reshape(block.shape)
         )
-    table = rows.drop_duplicates("run").set_index("run").loc[runs, ["size", "domain", "ratio"]]
-    table = table.reset_index().assign(
+    table = table.assign(
         elpd=elpd,
-        p_loo=logsumexp(values, axis=-1) - np.log(block.n_draws) - elpd,
-        khat=khat,
+        p_loo=_in_sample(values) - elpd,
         exact=bad,
         mc_error=mc_error,
         refit_converged=[refits[r].converged if r in refits else True for r in runs],
     )
-    return LeaveOneOut(table, log_weights, refits, limit)
+    return LeaveOneOut(table, weighted.log_weights, refits, weighted.max_khat)
+
+
+def reweighted(posterior: Posterior, log_likelihood: Float) -> LeaveOneOut:
+    """Leave each run out by re-weighting alone: quick, and unreliable where ``khat`` says so.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Fit to the whole table.
+    log_likelihood : ndarray, shape (runs, draws)
+        Of its general loss, from :func:`bayescmr.posterior.pointwise.run_log_likelihood`.
+    """
+    from arviz_stats.base.array import array_stats
+
+    rows = posterior.frame[posterior.frame["role"] == "general"]
+    runs = sorted(rows["run"].unique())
+    log_weights, khat = array_stats.psislw(log_likelihood, axis=-1)
+    log_weights = log_weights - logsumexp(log_weights, axis=-1, keepdims=True)
+    elpd = logsumexp(log_weights + log_likelihood, axis=-1)
+    # Of a sum in logs: a density may exceed the predictive one by more than exp() can hold.
+    spread = np.exp(log_weights + log_likelihood - elpd[:, None]) - np.exp(log_weights)
+    table = rows.drop_duplicates("run").set_index("run").loc[runs, ["size", "domain", "ratio"]]
+    table = table.reset_index().assign(
+        elpd=elpd,
+        p_loo=_in_sample(log_likelihood) - elpd,
+        khat=khat,
+        exact=False,
+        mc_error=np.sqrt((spread**2).sum(axis=-1)),
+        refit_converged=True,
+    )
+    limit = min(1.0 - 1.0 / float(np.log10(log_likelihood.shape[1])), MAX_KHAT)
+    return LeaveOneOut(table, log_weights, {}, limit)
+
+
+def _in_sample(log_likelihood: Float) -> Float:
+    """Log density of each run given all runs, itself included."""
+    return np.asarray(logsumexp(log_likelihood, axis=-1) - np.log(log_likelihood.shape[1]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import entry_points
+
 from bayescmr.errors import ModelError
 from bayescmr.laws.anchored_power import AnchoredPower
 from bayescmr.laws.base import Law, Parameter, Reference
@@ -23,8 +26,14 @@ _LAWS: dict[str, Law] = {
 }
 
 
+#: Packages name their laws in this group of entry points: ``name = "package.module:MyLaw"``.
+ENTRY_POINTS = "bayescmr.laws"
+
+
 def get_law(name: str) -> Law:
     """Return the law called ``name``; raise ModelError naming the known ones otherwise."""
+    if name not in _LAWS:
+        _load_installed()
     try:
         return _LAWS[name]
     except KeyError:
@@ -33,8 +42,39 @@ def get_law(name: str) -> Law:
 
 
 def law_names() -> list[str]:
-    """Names of all shipped laws."""
+    """Names of all known laws: shipped, registered, and of installed packages."""
+    _load_installed()
     return sorted(_LAWS)
 
 
-__all__ = ["Law", "Parameter", "Reference", "get_law", "law_names"]
+def register_law(law: Law) -> None:
+    """Make a law of your own known to this process, so that models may name it.
+
+    A package does the same for every process, the command line included, by an entry point of
+    the group ``bayescmr.laws`` that is the class.
+
+    Parameters
+    ----------
+    law : Law
+        An instance; its ``name`` is the name in YAML.
+
+    Raises
+    ------
+    ModelError
+        Not a law, or another law has the name.
+    """
+    if not isinstance(law, Law):
+        raise ModelError(f"law: got {law!r}, expected an instance of a subclass of Law")
+    known = _LAWS.get(law.name)
+    if known is not None and type(known) is not type(law):
+        raise ModelError(f"law: got the name {law.name!r}, which {type(known).__name__} has")
+    _LAWS[law.name] = law
+
+
+@cache
+def _load_installed() -> None:
+    for point in entry_points(group=ENTRY_POINTS):
+        register_law(point.load()())
+
+
+__all__ = ["Law", "Parameter", "Reference", "get_law", "law_names", "register_law"]

@@ -54,6 +54,12 @@ class AnchoredPower(Law):
         "G(z)         = 1 - (1 + z)^-beta\n"
         "that is d = d_inf + (d0 - d_inf) (1 + R^eta T / tau_dom)^-beta"
     )
+    equation_tex = (
+        r"\mathrm{change}(T, R) &= -\mathrm{drop} \;"
+        r" \frac{G\left( (R / R_\mathrm{ref})^\eta \, e^{-t_\mathrm{dom}} \, t \right)}"
+        r"{G\left( e^{-t_\mathrm{dom}} \right)}, \quad t = T / T_\mathrm{ref} \\"
+        r"G(z) &= 1 - (1 + z)^{-\beta}"
+    )
     citation = "Anchored form of Gu et al. 2024, arXiv 2407.17467, Eq. 6 (domain loss)"
     parameters = (
         Parameter("drop", "drop", "nats/token", "positive", "fall of the loss at T_ref and R_ref"),

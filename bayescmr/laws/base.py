@@ -79,6 +79,9 @@ class Law(ABC):
     role: ClassVar[Literal["general", "domain"]]
     title: ClassVar[str]
     equation: ClassVar[str]
+    #: The same as TeX: the inside of ``aligned``, lines ended by a double backslash; empty for
+    #: none. Only what matplotlib's mathtext knows, so that a page needs no TeX.
+    equation_tex: ClassVar[str] = ""
     citation: ClassVar[str]
     parameters: ClassVar[tuple[Parameter, ...]]
     #: True if the change never falls as ratio grows, for all parameter values.

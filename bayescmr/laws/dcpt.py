@@ -113,6 +113,16 @@ class _Dcpt(Law):
         "t            = max(T / T_ref, 1/75),  eta = 1 + h;  OWN\n"
         "that is E + B r^eta / T^beta + C / (r + eps)^gamma with w = C0 / C < 1"
     )
+    equation_tex = (
+        r"\mathrm{change}(T, r) &= \mathrm{level}"
+        r" + a \, \frac{F(r, t)}{F(r_\mathrm{ref} / 2, 1)} \\"
+        r"F(r, t) &= \frac{1}{\gamma} \left[ \left( \frac{r + \varepsilon}"
+        r"{r_\mathrm{ref} + \varepsilon} \right)^{-\gamma} - 1 \right]"
+        r" + c \left[ \left( \frac{r}{r_\mathrm{ref}} \right)^\eta t^{-\beta} - 1 \right] \\"
+        r"c &= w \left( \frac{r_\mathrm{ref} + \varepsilon}{1 + \varepsilon} \right)^{\gamma + 1}"
+        r" \frac{r_\mathrm{ref}^\eta \, HELD}{\eta \, (r_\mathrm{ref} + \varepsilon)} \\"
+        r"t &= \max(T / T_\mathrm{ref}, 1/75), \quad \eta = 1 + h, \quad OWN"
+    )
     citation = "Que et al. 2024, arXiv 2406.01375, L3 with its constraints, in an identified form"
     #: D_min of the constraint, in units of T_ref.
     held_from: ClassVar[float]
@@ -176,6 +186,9 @@ class DcptGeneral(_Dcpt):
     equation = _Dcpt.equation.replace("OWN", "r = 1 - R, r_ref = 1 - R_ref").replace(
         "HELD", "75^-beta "
     )
+    equation_tex = _Dcpt.equation_tex.replace(
+        "OWN", r"r = 1 - R, \; r_\mathrm{ref} = 1 - R_\mathrm{ref}"
+    ).replace("HELD", r"75^{-\beta}")
     curve = staticmethod(_curve_of(True, held_from))
     #: By construction, see ``held_from``.
     monotone_in_ratio: ClassVar[bool] = True
@@ -196,6 +209,9 @@ class DcptDomain(_Dcpt):
     held_from: ClassVar[float] = 1.0
     title = "D-CPT law of the domain loss"
     equation = _Dcpt.equation.replace("OWN", "r = R, r_ref = R_ref").replace("HELD", "")
+    equation_tex = _Dcpt.equation_tex.replace(
+        "OWN", r"r = R, \; r_\mathrm{ref} = R_\mathrm{ref}"
+    ).replace(r" \, HELD", "")
     curve = staticmethod(_curve_of(False, held_from))
     anchored: ClassVar[bool] = False
 

@@ -60,6 +60,13 @@ class ShiftGain(Law):
         "t = T / T_ref,  h = exp(t_shift);"
         "  (1 + h) t / (t + h) is 1 - (1 + t/h)^-1 scaled to 1 at T_ref"
     )
+    equation_tex = (
+        r"\mathrm{rise}(T, R) &= a \left( \frac{R}{R_\mathrm{ref}} \right)^q"
+        r" \frac{(1 + h) \, t}{t + h}"
+        r" - b \left( \frac{1 - R}{1 - R_\mathrm{ref}} \right)^r t^s,"
+        r" \quad t = T / T_\mathrm{ref} \\"
+        r"h &= \exp(t_\mathrm{shift})"
+    )
     citation = "bayescmr; no published source"
     parameters = (
         Parameter("a", "a", "nats/token", "positive", "rise by the shift, at T_ref and R_ref"),

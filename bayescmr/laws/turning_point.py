@@ -73,6 +73,14 @@ class TurningPoint(Law):
         "w(R)       = ((1 - R)^4 + (0.05 e)^4)^(1/4)\n"
         "B(R)       = (a / mu) exp(nu (R - R_ref))"
     )
+    equation_tex = (
+        r"\mathrm{rise}(T, R) &= c + B(R) \left[ \frac{t^s - 1}{s}"
+        r" + t^s \left( \ln t_0(R) - \ln t \right) \right], \quad t = T / T_\mathrm{ref} \\"
+        r"\ln t_0(R) &= \mu \left( \delta - \ln \frac{w(R)}{w(R_\mathrm{ref})} \right)"
+        r" + \kappa \, \ln \frac{R + 0.05}{R_\mathrm{ref} + 0.05} \\"
+        r"w(R) &= \left[ (1 - R)^4 + (0.05 \, e)^4 \right]^{1/4} \\"
+        r"B(R) &= \frac{a}{\mu} \, \exp \left( \nu \, (R - R_\mathrm{ref}) \right)"
+    )
     citation = "Gu et al. 2024, arXiv 2407.17467, Eq. 6 and Table 4, in an identified form"
     parameters = (
         Parameter("c", "c", "nats/token", "real", "rise at T_ref of the run that peaks there"),

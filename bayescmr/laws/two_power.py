@@ -67,6 +67,12 @@ class TwoPower(Law):
         " - a3 ((1 - R) / (1 - R_ref))^r t^s3,  t = T / T_ref\n"
         "s3 = s2 + gap;  alpha2, alpha3, beta2 of the paper are a2 (..)^q, -a3 (..)^r and c"
     )
+    equation_tex = (
+        r"\mathrm{rise}(T, R) &= c + a_2 \left( \frac{R}{R_\mathrm{ref}} \right)^q t^{s_2}"
+        r" - a_3 \left( \frac{1 - R}{1 - R_\mathrm{ref}} \right)^r t^{s_3},"
+        r" \quad t = T / T_\mathrm{ref} \\"
+        r"s_3 &= s_2 + \mathrm{gap}"
+    )
     citation = "Gu et al. 2024, arXiv 2407.17467, Eq. 6, with power-law amplitudes in R and 1 - R"
     parameters = (
         Parameter("c", "beta2", "nats/token", "real", "jump at the start of CPT"),

@@ -132,6 +132,11 @@ def prepare_block(
     return Prepared(hierarchy, informed, runs, informed.convert(modes.points, plain), moved)
 
 
+def starts_from_draws(law: Law, settings: Settings) -> bool:
+    """Whether chains of this law and sampler can start from draws of an earlier posterior."""
+    return settings.sampler == "nutpie" and density.knows(law)
+
+
 def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled:
     """Sample the posterior of one block.
 
@@ -147,7 +152,7 @@ def sample_block(block: Prepared, settings: Settings, timing: Timing) -> Sampled
     if settings.sampler == "pymc":
         starts = [coordinates.named(start(settings.seed + i)) for i in range(settings.chains)]
         tree = _sample_pymc(law, block.values, starts, settings)
-    elif density.knows(law):
+    elif starts_from_draws(law, settings):
         coordinates, tree = _sample_framed(block, settings, timing)
     else:
         model = _nutpie_model(coordinates, block.values, timing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -103,6 +104,57 @@ class Answers(ABC):
         from bayescmr.cmr import critical_mixture_ratio
 
         return critical_mixture_ratio(self, target, lam=lam)
+
+    def report(
+        self,
+        folder: str | Path,
+        target: Target,
+        *,
+        risk: float = 0.1,
+        estimand: Estimand = "tolerance",
+        prob: float = PROB,
+        formats: Sequence[str] | None = None,
+    ) -> Path:
+        """Write a report about one question: the decision, the posterior, the checks.
+
+        Nothing is fitted; what was not run says so. The same posterior gives the same bytes.
+
+        Parameters
+        ----------
+        folder : str or Path
+            New, or empty; it appears whole or not at all.
+        target : Target
+            Size, domain, tokens and tolerance.
+        risk : float
+            Allowed chance of breaking the bound, in (0, 1).
+        estimand : {"tolerance", "turning_point", "gu"}
+            The bound of the decision.
+        prob : float
+            Probability of every equal-tailed interval.
+        formats : sequence of str, optional
+            Some of html, json, tex, pdf; default: all but pdf.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        TargetError
+            The target cannot be asked of this posterior.
+        ReportError
+            Unknown format, or a folder that holds something or cannot be written.
+        """
+        # A renderer of answers lies above them; only this convenience looks up.
+        from bayescmr.report.data import report_data
+        from bayescmr.report.write import DEFAULT, check_folder, check_formats, write_report
+
+        chosen = DEFAULT if formats is None else formats
+        check_formats(chosen)
+        check_folder(Path(folder))
+        data = report_data(self, target, risk=risk, estimand=estimand, prob=prob)
+        return write_report(data, folder, chosen)
 
     def predict(
         self,

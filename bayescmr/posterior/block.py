@@ -88,8 +88,8 @@ class BlockPosterior:
         rng = np.random.default_rng([self.seed, 1, ROLES.index(self.spec.role)])
         return rng.standard_normal((2, self.n_draws, len(self.spec.parameters)))
 
-    def theta(self, size: float, domain: str, eval_set: str) -> Theta:
-        """Law parameters of one group on the natural scale, each of shape (draws,).
+    def sampled(self, size: float, domain: str, eval_set: str) -> Theta:
+        """Law parameters of one group on the sampled (unconstrained) scale, each of shape (draws,).
 
         Groups never probed get effects of their own, drawn from the hierarchy.
 
@@ -108,10 +108,15 @@ class BlockPosterior:
                 + place.new_size * sd[:, :, FACTORS.index("size")] * self._fresh[0]
                 + place.new_domain * sd[:, :, FACTORS.index("domain")] * self._fresh[1]
             )
-        return {
-            p.name: np.asarray(p.natural(sampled[:, i]))
-            for i, p in enumerate(self.spec.law.parameters)
-        }
+        return {p.name: sampled[:, i] for i, p in enumerate(self.spec.law.parameters)}
+
+    def theta(self, size: float, domain: str, eval_set: str) -> Theta:
+        """Law parameters of one group on the natural scale, each of shape (draws,).
+
+        See :meth:`sampled`.
+        """
+        sampled = self.sampled(size, domain, eval_set)
+        return {p.name: np.asarray(p.natural(sampled[p.name])) for p in self.spec.law.parameters}
 
     def change(
         self, size: float, domain: str, eval_set: str, tokens: npt.ArrayLike, ratio: npt.ArrayLike
@@ -141,13 +146,17 @@ class BlockPosterior:
         Returns
         -------
         level, slope : ndarray, shape (draws,)
-            nats/token and nats/token per e-fold. The drift has no slope of its own.
+            nats/token and nats/token per e-fold. The drift has a slope at no point; its slope
+            here is that over the last e-fold of tokens.
         """
         rng = np.random.default_rng([self.seed, 2, stream])
-        z = rng.standard_normal((3, self.n_draws))
-        offset, slope, drift = (self.scales[:, i] for i in range(3))
+        z = rng.standard_normal((4, self.n_draws))
+        offset, slope, drift, length = (self.scales[:, i] for i in range(4))
         x = np.log(tokens / self.hierarchy.reference.tokens)
-        return offset * z[0] + slope * z[1] * x + drift * z[2], slope * z[1]
+        kept = np.exp(-1.0 / length)
+        now = drift * z[2]
+        before = kept * now + drift * np.sqrt(1.0 - kept**2) * z[3]
+        return offset * z[0] + slope * z[1] * x + now, slope * z[1] + (now - before)
 
     @cached_property
     def verdict(self) -> Verdict:

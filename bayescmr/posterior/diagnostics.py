@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 Float = npt.NDArray[np.float64]
@@ -104,19 +105,8 @@ def measure(quantities: Mapping[str, Float], statistics: xr.Dataset | None = Non
         return Verdict(
             1.0, np.inf, np.inf, dict.fromkeys(("rhat", "bulk", "tail"), "-"), divergences, ebfmi
         )
-    # Half a second to load, for which draws that are never diagnosed need not wait.
-    from arviz_stats.base.array import array_stats
-
     stacked = np.stack([np.asarray(quantities[n], dtype=float) for n in names], axis=-1)
-    rhat = np.atleast_1d(array_stats.rhat(stacked, chain_axis=0, draw_axis=1))
-    bulk = np.atleast_1d(array_stats.ess(stacked, chain_axis=0, draw_axis=1, method="bulk"))
-    tail = np.atleast_1d(
-        array_stats.ess(stacked, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))
-    )
-    # An R-hat that cannot be computed is a failure, not a pass.
-    rhat = np.where(np.isnan(rhat), np.inf, rhat)
-    bulk, tail = (np.where(np.isnan(v), 0.0, v) for v in (bulk, tail))
-    tail = np.where(_two_valued(stacked), bulk, tail)
+    rhat, bulk, tail = _mixing(stacked)
     worst = {
         "rhat": names[int(rhat.argmax())],
         "bulk": names[int(bulk.argmin())],
@@ -125,6 +115,66 @@ def measure(quantities: Mapping[str, Float], statistics: xr.Dataset | None = Non
     return Verdict(
         float(rhat.max()), float(bulk.min()), float(tail.min()), worst, divergences, ebfmi
     )
+
+
+def convergence_table(quantities: Mapping[str, Float]) -> pd.DataFrame:
+    """Tabulate every quantity: where it lies, how well its chains mix, how well its mean is known.
+
+    Parameters
+    ----------
+    quantities : mapping from name to ndarray, shape (chains, draws)
+        Constant quantities have nothing to converge: their figures are NaN. The losses of one fit
+        may have been sampled for different times.
+
+    Returns
+    -------
+    DataFrame
+        quantity, mean, sd, mcse (Monte Carlo standard error of the mean), rhat, ess_bulk,
+        ess_tail.
+    """
+    shapes = dict.fromkeys(np.shape(v) for v in quantities.values())
+    tables = [
+        _convergence({n: v for n, v in quantities.items() if np.shape(v) == s}) for s in shapes
+    ]
+    return pd.concat(tables).set_index("quantity").loc[list(quantities)].reset_index()
+
+
+def _convergence(quantities: Mapping[str, Float]) -> pd.DataFrame:
+    """See :func:`convergence_table`; all of one shape."""
+    from arviz_stats.base.array import array_stats
+
+    stacked = np.stack([np.asarray(v, dtype=float) for v in quantities.values()], axis=-1)
+    table = pd.DataFrame(
+        {
+            "quantity": list(quantities),
+            "mean": stacked.mean(axis=(0, 1)),
+            "sd": stacked.std(axis=(0, 1), ddof=1),
+        }
+    )
+    columns = ["mcse", "rhat", "ess_bulk", "ess_tail"]
+    table[columns] = np.nan
+    moving = np.ptp(stacked, axis=(0, 1)) != 0
+    if moving.any():
+        part = stacked[:, :, moving]
+        mcse = np.atleast_1d(array_stats.mcse(part, chain_axis=0, draw_axis=1, method="mean"))
+        table.loc[moving, columns] = np.column_stack([mcse, *_mixing(part)])
+    return table
+
+
+def _mixing(stacked: Float) -> tuple[Float, Float, Float]:
+    """R-hat, bulk and tail ESS of quantities that move; shape (chains, draws, quantities)."""
+    # Half a second to load, for which draws that are never diagnosed need not wait.
+    from arviz_stats.base.array import array_stats
+
+    rhat = np.atleast_1d(array_stats.rhat(stacked, chain_axis=0, draw_axis=1))
+    bulk = np.atleast_1d(array_stats.ess(stacked, chain_axis=0, draw_axis=1, method="bulk"))
+    tail = np.atleast_1d(
+        array_stats.ess(stacked, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))
+    )
+    # An R-hat that cannot be computed is a failure, not a pass.
+    rhat = np.where(np.isnan(rhat), np.inf, rhat)
+    bulk, tail = (np.where(np.isnan(v), 0.0, v) for v in (bulk, tail))
+    return rhat, bulk, np.where(_two_valued(stacked), bulk, tail)
 
 
 def _two_valued(stacked: Float) -> npt.NDArray[np.bool_]:

@@ -130,7 +130,7 @@ def fit(
     if previous is not None:
         notes += tuple(
             f"{role} loss: sampled from scratch, for the previous fit had other sizes, domains or"
-            " evaluation sets"
+            " evaluation sets, or this sampler or law cannot start from draws"
             for role, made in attempts.items()
             if not made[0].warm
         )
@@ -174,13 +174,15 @@ def fit_block(
     """
     # Loading the sampler takes seconds; whoever only reads a posterior is spared them.
     from bayescmr.model.data import block_data, hierarchy_of
-    from bayescmr.model.engine import prepare_block, sample_block
+    from bayescmr.model.engine import prepare_block, sample_block, starts_from_draws
 
     started = time.perf_counter()
     hierarchy = hierarchy_of(rows, spec.size_length, reference)
     data = block_data(rows, hierarchy, settings.max_checkpoints)
     timing.build += time.perf_counter() - started
-    last = None if previous is None else last_draws(previous, spec.role, hierarchy)
+    last = None
+    if previous is not None and starts_from_draws(spec.law, settings):
+        last = last_draws(previous, spec.role, hierarchy)
     attempts: list[Attempt] = []
     following: Settings | None = settings
     while following is not None:

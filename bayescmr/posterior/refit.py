@@ -23,7 +23,7 @@ def refit(
     """Fit the general loss of some rows, with seed, settings and reference point of a posterior.
 
     The reference point stays, since priors are statements about it: another one
-    would be another prior.
+    would be another prior. Chains start from the posterior where levels are the same.
 
     Parameters
     ----------
@@ -55,4 +55,6 @@ def refit(
         cores=settings["cores"],
         sampler=settings["sampler"],
         reference=posterior.general.hierarchy.reference,
+        # Other priors are another model, whose posterior may be elsewhere.
+        previous=posterior if model is None else None,
     )

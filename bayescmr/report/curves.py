@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.typing import ColorType
 
-_LABELS = {
+#: How axes name the estimands.
+ESTIMAND_NAMES = {
     "tolerance": "tolerance CMR",
     "turning_point": "turning-point CMR",
     "gu": "CMR of Gu et al.",
@@ -206,7 +207,7 @@ def _finish(
     style.log_x(ax, low, high)
     ax.set_ylim(0.0, 1.0)
     style.percent_axis(ax.yaxis)
-    ax.set_ylabel(f"{_LABELS[estimand]} (% {domain})")
+    ax.set_ylabel(f"{ESTIMAND_NAMES[estimand]} (% {style.label(domain)})")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False)
     style.dress(ax)
     return ax

@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from bayescmr.checks.outcome import Check as Check
+from bayescmr.checks.outcome import Status as Status
+from bayescmr.report.numerals import shown
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Status = Literal["PASS", "REVIEW", "FAIL", "NOT RUN"]
+Rounding = Literal["nearest", "down"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,33 @@ class Number:
     value : float or int
         Full precision.
     unit : str
-        "" for none; "%" means that the value is shown times 100.
+        "" for none; "%" means that the value is shown times 100, "count" that it is shown as
+        3.1B or 512K.
     digits : int
         Significant digits shown: no more than the Monte Carlo error supports.
+    rounding : {"nearest", "down"}
+        What is called safe is rounded down.
     """
 
     name: str
     value: float | int
     unit: str = ""
     digits: int = 3
+    rounding: Rounding = "nearest"
+
+    @property
+    def shown(self) -> str:
+        """As all renderings write it, without its unit: ``41.2``, ``3.1B``, ``1.2e-7``."""
+        return shown(self.value, self.unit, self.digits, self.rounding)
+
+    @property
+    def suffix(self) -> str:
+        """What follows it in a sentence: ``%``, ``nats/token`` or nothing."""
+        return "" if self.unit == "count" else self.unit
+
+
+class Code(str):
+    """Plain text that is typed: a command, a file name. Set in another type where possible."""
 
 
 #: A sentence is made of plain text and numbers.
@@ -53,7 +75,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Equation:
-    """A displayed equation, as TeX (trusted: from the law catalogue) and as plain text."""
+    r"""A displayed equation, as TeX (trusted: from the law catalogue) and as plain text.
+
+    The TeX is the inside of ``aligned``: lines end with ``\\\\`` and may hold one ``&``.
+    """
 
     tex: str
     plain: str
@@ -105,18 +130,6 @@ class Figure:
     data: pd.DataFrame
     draw: Callable[[Axes], Axes]
     size: tuple[float, float] = (5.5, 3.4)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of the posterior: verdict, figure, threshold and its source, what to do."""
-
-    name: str
-    status: Status
-    value: str
-    threshold: str
-    source: str
-    advice: str
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def plot_cmr(cmr: CMR, *, prob: float = PROB, ax: Axes | None = None) -> Axes:
     ax.set_ylim(-0.52, rows[-1] + 1.4 * _HILL)
     ax.set_xlim(-0.02, 1.02)
     style.percent_axis(ax.xaxis)
-    ax.set_xlabel(f"critical mixture ratio (% {target.domain})")
+    ax.set_xlabel(f"critical mixture ratio (% {style.label(target.domain)})")
     ax.set_title(
         f"{short(target.size)} parameters, {short(target.tokens)} tokens\n"
         f"median [{100 * prob:g} % interval]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from bayescmr.report.words import short
+from bayescmr.report.words import LONGEST, name, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -105,8 +106,33 @@ def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
     figure.savefig(png, dpi=150, metadata={"Software": None})
-    figure.savefig(pdf, metadata={"CreationDate": None, "Creator": None, "Producer": None})
-    return [png, pdf]
+    return [png, save_pdf(figure, pdf)]
+
+
+def save_pdf(figure: Figure, path: Path) -> Path:
+    """Write a PDF; the same figure gives the same bytes on every day."""
+    figure.savefig(
+        path, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+    )
+    return path
+
+
+def label(text: str, longest: int = LONGEST) -> str:
+    """Name of a domain, run or set as a figure may show it.
+
+    Dollars are no formula, and what the font cannot draw becomes an empty box.
+    """
+    known = _glyphs()
+    drawn = "".join(c if ord(c) in known else "□" for c in name(text, longest))
+    return drawn.replace("$", r"\$")
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Characters of the one font that matplotlib brings along."""
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def distinct(values: Iterable[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 
 def short(value: float) -> str:
@@ -29,3 +30,18 @@ def percent(share: float, digits: int = 1) -> str:
 def percent_down(share: float) -> str:
     """Share in percent, rounded down to a tenth: what is called safe must be safe."""
     return f"{math.floor(1000 * share + 1e-9) / 10:g}"
+
+
+#: Longest name in a figure or a table; the data behind it hold the whole name.
+LONGEST = 24
+
+
+def name(text: str, longest: int = LONGEST) -> str:
+    """Name of a domain, run or set on one line, cut to ``longest`` characters.
+
+    Control characters, line ends and marks of direction become spaces: a name may hold
+    anything that a file can.
+    """
+    plain = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    words = " ".join(plain.split()) or "(blank)"
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"

@@ -189,7 +189,7 @@ def read_runs(path: str | Path, *, min_tokens: float | None = None) -> RunTable:
         .csv, .csv.gz or .tsv (UTF-8; comma, semicolon or tab), .parquet, .jsonl or .ndjson.
         Long form: run, size, domain, ratio, tokens, eval_set, role, loss (or change) and
         optionally se, base. Wide form: run, size, domain, ratio, tokens, loss_general (or
-        loss_general:<name>, one per set) and optionally loss_domain; in place of ``loss``
+        ``loss_general:<name>``, one per set) and optionally loss_domain; in place of ``loss``
         also ``change``, and beside it ``se`` and ``base_loss``. Either form takes seed, lr,
         schedule, loss_mode, unique_domain_tokens, status and source. Losses are in
         nats/token, size in non-embedding parameters, tokens in CPT tokens, ratio in [0, 1].

@@ -64,7 +64,7 @@ class Scenario:
     spoil : callable
         What happens to the measured losses.
     other : str or None
-        Where the fitted law is wrong: another, whose draws are pooled with its draws.
+        Where the fitted law is wrong: another, stacked with it.
     """
 
     title: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from functools import partial
 from operator import pow
 
@@ -47,6 +49,25 @@ def test_a_killed_worker_is_named():
     """Each task ends its process without a word, as the kernel does where memory is short."""
     with pytest.raises(CheckError, match="a worker process died"):
         list(map_indices(os._exit, range(2), workers=1))
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / "study.py"
+    script.write_text(
+        "import time\n"
+        "from bayescmr.checks.mapping import map_indices\n"
+        "def task(index):\n"
+        "    print(index, flush=True)\n"
+        "    time.sleep(3600)\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_indices(task, range(9), workers=2))\n"
+    )
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert {parent.stdout.readline() for _ in range(2)} == {b"0\n", b"1\n"}
+        parent.kill()
+        # The pipe ends when the last process that could write to it has ended.
+        assert parent.communicate(timeout=120)[0] == b""
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,7 @@ def read_if_any(path: str | Path) -> Log:
         if form is None:
             known = ", ".join(form.name for form in FORMATS)
             got = "a folder that is no log" if content.is_folder else "a file of no known format"
-            packed = content.head.startswith(
-                (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ", b"(\xb5/\xfd")
-            )
+            packed = content.head.startswith(_PACKED)
             fail(source, got, f"one of: {known}", "it is compressed: unpack it" if packed else "")
         return form.read(content)
     except RecursionError:

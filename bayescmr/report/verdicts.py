@@ -1,0 +1,274 @@
+"""Checks of a report: what was looked at, against which threshold, and what to do.
+
+Convergence comes first and gates the rest: where it fails, the other checks look at draws
+that are not those of the posterior, and say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+from scipy.stats import binom
+
+from bayescmr.checks.prior_predictive import MAX_ABSURD, absurd_shares
+from bayescmr.checks.sensitivity import THRESHOLD
+from bayescmr.posterior.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
+from bayescmr.posterior.posterior import worst
+from bayescmr.report.asked import Asked
+from bayescmr.report.document import Check, Status
+from bayescmr.report.ecdf import ecdf_difference
+from bayescmr.report.words import name
+
+_VEHTARI = "Vehtari et al. 2021, doi 10.1214/20-BA1221"
+_LOO = "Vehtari et al. 2024, JMLR 25(72)"
+_LONGER = (
+    "Do not use the numbers. Fit again with more draws (--draws, --tune); if that does not help,"
+    " the model and the runs do not fit: look at the quantity that is named."
+)
+#: Error rate of the checks that are tests.
+_SIGNIFICANT = 0.05
+
+
+def checks(asked: Asked) -> tuple[Check, ...]:
+    """All checks, convergence first."""
+    found = [*_learnt(asked), *_convergence(asked)]
+    later = [
+        *_design(asked),
+        *_prior(asked),
+        *_predictive(asked),
+        *_sensitivity(asked),
+        *_extrapolation(asked),
+        *_not_run(asked),
+    ]
+    if not asked.cmr.converged:
+        note = "Says nothing while convergence fails. "
+        later = [
+            replace(c, status="REVIEW", advice=note + c.advice) if c.status == "PASS" else c
+            for c in later
+        ]
+    return (*found, *later)
+
+
+def _learnt(asked: Asked) -> Iterator[Check]:
+    if asked.from_prior:
+        yield Check(
+            "Draws come from runs",
+            "FAIL",
+            "draws from the prior",
+            "draws from a posterior",
+            "by definition",
+            "No run has been learnt from. Fit the runs: bayescmr fit RUNS.csv.",
+        )
+
+
+def _convergence(asked: Asked) -> Iterator[Check]:
+    verdict = worst([asked.posterior.verdict, asked.cmr.verdict])
+    yield _check(
+        "R-hat of every parameter and of the CMR",
+        verdict.max_rhat < MAX_RHAT,
+        f"largest {verdict.max_rhat:.4f} ({name(verdict.worst['rhat'], 60)})",
+        f"< {MAX_RHAT:g}",
+        _VEHTARI,
+        _LONGER,
+    )
+    for kind, value in (("bulk", verdict.min_ess_bulk), ("tail", verdict.min_ess_tail)):
+        yield _check(
+            f"Effective draws ({kind})",
+            value >= MIN_ESS,
+            f"fewest {value:.0f} ({name(verdict.worst[kind], 60)})",
+            f">= {MIN_ESS:.0f}",
+            _VEHTARI,
+            _LONGER,
+        )
+    yield _check(
+        "Divergences",
+        verdict.divergences == 0,
+        str(verdict.divergences),
+        "0",
+        "Betancourt 2017, arXiv 1701.02434",
+        "Do not use the numbers. Fit again with --target-accept 0.99.",
+    )
+    if math.isfinite(verdict.min_ebfmi):
+        yield _check(
+            "Energy (E-BFMI)",
+            not verdict.min_ebfmi < MIN_EBFMI,
+            f"smallest {verdict.min_ebfmi:.2f}",
+            f">= {MIN_EBFMI:g}",
+            "Betancourt 2016, arXiv 1604.00695",
+            _LONGER,
+        )
+    elif not asked.from_prior:
+        yield Check(
+            "Energy (E-BFMI)",
+            "NOT RUN",
+            "no energies in the file",
+            f">= {MIN_EBFMI:g}",
+            "Betancourt 2016, arXiv 1604.00695",
+            "Fit again with this version.",
+        )
+
+
+def _design(asked: Asked) -> Iterator[Check]:
+    rows = asked.general.drop_duplicates("run")
+    twins = int((rows.groupby(["size", "domain", "ratio"]).size() > 1).sum())
+    yield _check(
+        "Repeated probes",
+        twins > 0,
+        f"{twins} places with more than one probe",
+        ">= 1",
+        "rule of thumb of this package",
+        "Repeat a probe with another seed: only repeats tell the scatter of runs from the misfit"
+        " of the law.",
+        bad="REVIEW",
+    )
+
+
+def _prior(asked: Asked) -> Iterator[Check]:
+    for model, draws in asked.priors.items():
+        share = float(absurd_shares(draws)["worst"].max())
+        yield _check(
+            f"Prior predictive{_of(asked, model)}",
+            share <= MAX_ABSURD,
+            f"{100 * share:.2g} % absurd at the worst place",
+            f"<= {100 * MAX_ABSURD:g} %",
+            "rule of thumb of this package, after Gabry et al. 2019, doi 10.1111/rssa.12378",
+            "Look at section E; a prior that expects absurd losses may need a tighter scale.",
+            bad="REVIEW",
+        )
+
+
+def _predictive(asked: Asked) -> Iterator[Check]:
+    for model, table in asked.predictions.items():
+        n, k = len(table), int(table["inside"].sum())
+        low = int(binom.ppf(_SIGNIFICANT, n, asked.prob))
+        yield _check(
+            f"Posterior predictive coverage{_of(asked, model)}",
+            # Intervals that hold more than they say are no danger to a user.
+            k >= low,
+            f"{k} of {n} probes inside",
+            f">= {low} of {n}",
+            f"binomial, {100 * _SIGNIFICANT:g} %, if probes were independent",
+            "The model misses probes: look at section H for which, and compare laws"
+            " (bayescmr compare).",
+            bad="REVIEW",
+        )
+    for model, loo in asked.loos.items():
+        bad = int((~loo.reliable).sum())
+        yield _check(
+            f"Pareto k of left-out probes{_of(asked, model)}",
+            bad == 0,
+            f"{bad} of {len(loo.table)} above",
+            f"<= {loo.max_khat:.2g}",
+            _LOO,
+            "For these probes re-weighting is unreliable: bayescmr compare refits without them.",
+            bad="REVIEW",
+        )
+        pits = asked.loo_pits[model]["pit"]
+        if len(pits) < 2:
+            continue
+        p = float(ecdf_difference(pits)["p_value"].iloc[0])
+        yield _check(
+            f"LOO-PIT uniform{_of(asked, model)}",
+            p >= _SIGNIFICANT,
+            f"p = {p:.2g} over {len(pits)} probes",
+            f">= {_SIGNIFICANT:g}",
+            "Sailynoja et al. 2022, doi 10.1007/s11222-022-10090-6",
+            "Left-out probes are predicted with intervals that are too narrow, too wide or off:"
+            " look at the figure in section H.",
+            bad="REVIEW",
+        )
+    if asked.log_likelihoods and not asked.loos:
+        yield Check(
+            "Left-out probes",
+            "NOT RUN",
+            "a general set of one run",
+            "at least 2 runs",
+            _LOO,
+            "Make a second probe.",
+        )
+
+
+def _sensitivity(asked: Asked) -> Iterator[Check]:
+    for model, found in asked.sensitivities.items():
+        row = found.table.to_dict(orient="index")[asked.estimand]
+        value = float(row["prior"])
+        yield _check(
+            f"Prior sensitivity of the CMR{_of(asked, model)}",
+            not found.matters(asked.estimand),
+            "the same in every draw" if math.isnan(value) else f"{value:.2g}: {row['diagnosis']}",
+            f"< {THRESHOLD:g}, or no more than its chance level",
+            "Kallioinen et al. 2024, doi 10.1007/s11222-023-10366-5",
+            "The prior co-decides: read its justification in section D, refit with others"
+            " (bayescmr check sensitivity --widen 2), or add probes.",
+            bad="REVIEW",
+        )
+
+
+def _extrapolation(asked: Asked) -> Iterator[Check]:
+    far = asked.cmr.extrapolation
+    yield _check(
+        "Target within the probes",
+        not far.sentences,
+        "; ".join(far.sentences) or "inside",
+        "probed domain, sizes, tokens and ratios",
+        "rule of thumb of this package",
+        "The law carries the answer beyond the runs: probe nearer, or average laws"
+        " (bayescmr compare).",
+        bad="REVIEW",
+    )
+
+
+def _not_run(asked: Asked) -> Iterator[Check]:
+    file, options = asked.file, asked.options
+    entries = [
+        (
+            "Refits with other priors",
+            "decision moves less than it matters to you",
+            f"Run: bayescmr check sensitivity {file} {options} --widen 2",
+        ),
+        (
+            "Answer without each probe",
+            "no probe decides alone",
+            f"Run: bayescmr check influence {file} {options}",
+        ),
+        (
+            "Simulation-based calibration at this design",
+            "ranks uniform",
+            f"Run: bayescmr check sbc --design {asked.source} --out sbc.jsonl",
+        ),
+        (
+            "Hold-out of sizes and of late tokens",
+            "compare laws by their score",
+            f"Run: bayescmr compare {asked.source} --out stacked.nc",
+        ),
+    ]
+    for title, threshold, advice in entries:
+        yield Check(title, "NOT RUN", "needs refits", threshold, "Gelman et al. 2020", advice)
+    if not asked.stacked:
+        yield Check(
+            "Other laws",
+            "NOT RUN",
+            "one law",
+            "weights of several laws",
+            "Yao et al. 2018, doi 10.1214/17-BA1091",
+            f"Run: bayescmr compare {asked.source} --out stacked.nc, and report stacked.nc.",
+        )
+
+
+def _check(
+    title: str,
+    good: bool,
+    value: str,
+    threshold: str,
+    source: str,
+    advice: str,
+    bad: Status = "FAIL",
+) -> Check:
+    status: Status = "PASS" if good else bad
+    return Check(title, status, value, threshold, source, "" if good else advice)
+
+
+def _of(asked: Asked, model: str) -> str:
+    return f" ({name(model, 60)})" if asked.stacked else ""
