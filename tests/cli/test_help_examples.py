@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,12 @@ import typer
 
 from bayescmr.cli.app import app, run
 
+MAPPING = """\
+schema: 1
+runs:
+- {name: a, logs: [logs/train.log], size: 1e8, domain: law, ratio: 0.25, tokens: 16384,
+   losses: [{metric: val loss, role: general}]}
+"""
 COMMAND = typer.main.get_command(app)
 #: Writes to the home folder of whoever runs it, even when it is only parsed.
 CHANGES_HOME = "bayescmr --install-completion"
@@ -63,6 +70,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> Path:
     model = (root / "models" / "turning_point.yaml").read_text(encoding="utf-8")
     (folder / "my_model.yaml").write_text(model.replace("name: turning_point", "name: mine"))
     (folder / "probes").mkdir()
+    (folder / "logs").mkdir()
+    log = "step 0: train loss 2.9000, val loss 2.9000\nstep 9: train loss 2.9000, val loss 2.9500\n"
+    (folder / "logs" / "train.log").write_text(log)
+    (folder / "mapping.yaml").write_text(MAPPING)
     return folder
 
 
@@ -86,8 +97,9 @@ def test_example_is_parsed(folder: Path, line: str, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("line", sorted({x for _, x in EXAMPLES if not x.startswith(LONG)}))
-def test_example_runs(folder: Path, line: str, monkeypatch, capsys) -> None:
-    monkeypatch.chdir(folder)
+def test_example_runs(folder: Path, tmp_path: Path, line: str, monkeypatch, capsys) -> None:
+    # A copy: an example may write over a file that another one reads.
+    monkeypatch.chdir(shutil.copytree(folder, tmp_path / "here"))
     code = run(words_of(line))
     out = capsys.readouterr()
     # Draws of a prior stand in for a fit; a domain never trained is told, and is no error.

@@ -37,6 +37,9 @@ class Content:
         self.source = source
         try:
             self.is_folder = path.is_dir()
+            if path.exists() and not self.is_folder and not path.is_file():
+                # It would be read twice, or for ever.
+                fail(source, "a pipe or device", "a file", "write it to a file first")
             if not self.is_folder:
                 with path.open("rb") as file:
                     #: First bytes of a file; empty for a folder.

@@ -24,6 +24,9 @@ from bayescmr.runs.logs import (
 from bayescmr.runs.logs.events import Log, fail
 from bayescmr.runs.logs.files import Content
 
+#: How files begin that gzip, zip, xz and zstd made.
+_PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ", b"(\xb5/\xfd")
+
 
 @dataclass(frozen=True)
 class Format:
@@ -120,7 +123,8 @@ def read_if_any(path: str | Path) -> Log:
         if form is None:
             known = ", ".join(form.name for form in FORMATS)
             got = "a folder that is no log" if content.is_folder else "a file of no known format"
-            fail(source, got, f"one of: {known}")
+            packed = content.head.startswith(_PACKED)
+            fail(source, got, f"one of: {known}", "it is compressed: unpack it" if packed else "")
         return form.read(content)
     except RecursionError:
         fail(source, "values nested too deeply", "a log")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +138,10 @@ def test_missing_empty_and_rubbish(write: Write, tmp_path: Path) -> None:
     assert "no known format" in one_line(lambda: read_log(write(rubbish)))
     assert "no known format" in one_line(lambda: read_log(write("Lorem ipsum\n" * 100)))
     assert "cannot be read" in one_line(lambda: read_log("a\0b"))
+    packed = gzip.compress(SMALL["nanogpt"][1])
+    assert "unpack it" in one_line(lambda: read_log(write(packed, "train.log.gz")))
+    os.mkfifo(tmp_path / "pipe")
+    assert "a pipe or device" in one_line(lambda: read_log(tmp_path / "pipe"))
 
 
 @pytest.mark.parametrize("name", SMALL)
