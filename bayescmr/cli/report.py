@@ -70,7 +70,7 @@ def report_command(
       bayescmr report posterior.nc --size 7e9 --domain law --tokens 20e9 --risk 0.05 --format html
     """
     from bayescmr.posterior import load
-    from bayescmr.report.data import report_data
+    from bayescmr.posterior.intervals import check_prob
     from bayescmr.report.write import DEFAULT, check_folder, check_formats, write_report
 
     chosen = DEFAULT if formats is None else tuple(f.strip() for f in formats.split(","))
@@ -79,8 +79,13 @@ def report_command(
         check_formats(chosen)
         check_folder(out)
         target = question.target()
+        check_prob(risk, "risk", "0.1")
+        check_prob(prob)
         posterior = load(posterior_file)
         warn_of_domain(posterior, domain)
+        # Loads what draws figures, which a wrong option need not wait for.
+        from bayescmr.report.data import report_data
+
         say("Putting the report together (some seconds) ...")
         data = report_data(
             posterior,

@@ -152,6 +152,7 @@ def plot_predictive(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     )
     _group_ticks(ax, table)
     ax.axhline(0.0, color=style.GREY, linewidth=0.5, zorder=0)
+    ax.set_xlabel("runs, by domain, size and ratio")
     ax.set_ylabel("measured minus predicted\n(nats/token)")
     ax.set_xlim(-1.0, len(table))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)

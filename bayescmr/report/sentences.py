@@ -100,13 +100,15 @@ def nearest_probe(asked: Asked) -> str:
 
 def answer(asked: Asked) -> Text:
     """The one-sentence answer, with its interval and how far the runs are."""
-    if not asked.cmr.converged:
+    if asked.from_prior:
         start: tuple[Piece, ...] = (
+            "These are draws from the prior: no run has been learnt from. ",
+        )
+    elif not asked.cmr.converged:
+        start = (
             "The posterior did not converge: do not use these numbers. If they could be trusted, "
             "they would say: ",
         )
-    elif asked.from_prior:
-        start = ("These are draws from the prior: no run has been learnt from. ",)
     else:
         start = ()
     summary = asked.cmr.summary(asked.estimand, asked.prob)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bayescmr.atomic import whole_folder
 from bayescmr.errors import ReportError
-from bayescmr.report.data import ReportData
+
+if TYPE_CHECKING:
+    from bayescmr.report.data import ReportData
 
 #: Module of each format; its ``write(data, folder)`` writes files to a folder.
 RENDERERS = {
@@ -18,7 +21,7 @@ RENDERERS = {
     "pdf": "bayescmr.report.pdf",
 }
 #: What is written unless asked otherwise: what needs nothing but this package.
-DEFAULT = ("html", "json")
+DEFAULT = ("html", "json", "tex")
 
 
 def check_formats(formats: Sequence[str]) -> None:

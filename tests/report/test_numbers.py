@@ -17,7 +17,7 @@ import bayescmr as bc
 from bayescmr.checks.prior_predictive import ABSURD
 from bayescmr.posterior.pointwise import run_log_likelihood
 
-RISK, PROB = 0.2, 0.9
+RISK = 0.4
 ESTIMANDS = ("tolerance", "turning_point", "gu")
 
 
@@ -54,7 +54,7 @@ def anew(posterior, target):
 
 
 def test_the_page_shows_these_numbers_and_no_others(page, anew):
-    assert sorted(page) == sorted(anew)
+    assert set(page) ^ set(anew) == set()
     for name, value in anew.items():
         assert page[name][0] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
@@ -84,7 +84,7 @@ def test_safe_ratios_are_rounded_down(page, posterior, target):
 def test_json_has_the_same_numbers(written, anew):
     report = json.loads((written / "report.json").read_text(encoding="utf-8"))
     assert report["schema"] == 1
-    assert sorted(report["numbers"]) == sorted(anew)
+    assert report["numbers"].keys() == anew.keys()
     for name, value in anew.items():
         assert report["numbers"][name]["value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
@@ -376,7 +376,7 @@ def decision(posterior, target):
             }
         )
     risks = []
-    for risk in (0.01, 0.05, 0.1, 0.2, 0.5):
+    for risk in (0.01, 0.05, 0.1, 0.2, RISK, 0.5):
         row = {"risk": risk}
         for estimand in ESTIMANDS:
             values = np.sort(cmr.predictive[estimand])

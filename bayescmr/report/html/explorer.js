@@ -4,7 +4,7 @@
   const data = JSON.parse(document.getElementById("explorer-data").textContent);
   const at = (id) => document.getElementById(id);
   const sliders = { tokens: data.tokens.length, tolerance: data.tolerances.length, risk: data.risks.length };
-  const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [520, 320, 52, 12, 12, 44];
+  const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [520, 330, 60, 14, 12, 48];
 
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
   const percentDown = (share) => `${(Math.floor(1000 * share + 1e-6) / 10).toFixed(1)} %`;
@@ -59,7 +59,7 @@
     draw(svg, "line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM });
     draw(svg, "text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 8, "text-anchor": "middle" }, xLabel);
     const middle = (TOP + HEIGHT - BOTTOM) / 2;
-    draw(svg, "text", { x: 13, y: middle, "text-anchor": "middle", transform: `rotate(-90 13 ${middle})` }, yLabel);
+    draw(svg, "text", { x: 14, y: middle, "text-anchor": "middle", transform: `rotate(-90 14 ${middle})` }, yLabel);
   };
   const band = (svg, xs, lower, upper) => {
     const there = xs.map((x, i) => [x, upper[i]]);

@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import json
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ from bayescmr.report.html.vector import equation_svgs, figure_svg
 FILE = "report.html"
 #: Tables of more rows are folded.
 _FOLD = 30
+#: Control characters, and marks that turn the direction of what follows.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _LOUD = ("NOT RUN", "NOT REPORTED", "NOT RECORDED", "NOT CONVERGED")
 
 
@@ -45,21 +48,19 @@ def page(data: ReportData) -> str:
     """Render a report as one self-contained page."""
     script = _asset("explorer.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    template = _environment().get_template("page.html.jinja")
     tally = Counter(check.status for check in data.checks)
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            data=data,
-            style=Markup(_asset("style.css")),
-            script=Markup(script),
-            # Only this very script may run; nothing may be fetched from anywhere.
-            policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
-            explorer=_json(data.explorer.to_dict()),
-            numbers={p.name: p for p in data.answer.pieces if isinstance(p, Number)},
-            tally=[(s, tally[s]) for s in ("FAIL", "REVIEW", "NOT RUN", "PASS") if tally[s]],
-        )
+    text = template.render(
+        data=data,
+        style=Markup(_asset("style.css")),
+        script=Markup(script),
+        # Only this very script may run; nothing may be fetched from anywhere.
+        policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
+        explorer=_json(data.explorer.to_dict()),
+        numbers={p.name: p for p in data.answer.pieces if isinstance(p, Number)},
+        tally=[(s, tally[s]) for s in ("FAIL", "REVIEW", "NOT RUN", "PASS") if tally[s]],
     )
+    return _UNSEEN.sub("", text)
 
 
 @functools.cache

@@ -37,7 +37,8 @@ _RANKED = 6
 def computation(asked: Asked) -> Section:
     """Settings, convergence of every quantity, ranks of the worst."""
     cmr = asked.cmr
-    verdict = "; ".join([*asked.posterior.verdict.problems, *cmr.verdict.problems])
+    problems = [*asked.posterior.verdict.problems, *cmr.verdict.problems]
+    verdict = "; ".join(name(problem, 200) for problem in dict.fromkeys(problems))
     blocks: list[Block] = [
         text(
             "Converged: every parameter and the CMR have R-hat < 1.01, bulk and tail ESS >= 400,"

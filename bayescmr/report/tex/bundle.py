@@ -22,8 +22,7 @@ _MAIN = r"""% Compiles by itself: pdflatex report, bibtex report, then pdflatex 
   % The same bytes on every day.
   \pdftrailerid{}\pdfinfoomitdate=1 \pdfsuppressptexinfo=-1
 \fi
-\usepackage[T1]{fontenc}
-\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}
+\IfFileExists{lmodern.sty}{\usepackage[T1]{fontenc}\usepackage{lmodern}}{}
 \usepackage[margin=24mm]{geometry}
 \usepackage{microtype}
 \usepackage[font=small,labelfont=bf,skip=5pt]{caption}

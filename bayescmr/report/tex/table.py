@@ -18,8 +18,9 @@ from bayescmr.report.tex.references import cited
 
 #: Characters of \footnotesize that fit side by side, and that a gap between columns takes.
 _PAGE, _GAP = 107.0, 1.9
-#: A text column is narrower than this, or it wraps; a wrapping one is at least and at most so wide.
-_SHORT, _NARROW, _WIDE = 26, 17, 72
+#: A text column is narrower than this, or it wraps, into about so many lines where room is scarce;
+#: a wrapping one is at least, and by the room that it needs at least, and at most so wide.
+_SHORT, _SCARCE, _NARROW, _NEEDED, _WIDE = 30, 5, 16, 44, 72
 #: Average width of a character, in em.
 _EM = 0.5
 #: Columns that may be repeated beside those of a second part.
@@ -186,7 +187,8 @@ def _column(heading: str, cells: Sequence[Piece | None], cite: bool) -> _Column:
     if longest <= _SHORT:
         wrapped, width = _heading(heading, max(longest, 10), "l")
         return _Column("l", f"{{{wrapped}}}", texts, max(longest, width))
-    return _Column("", escape(heading), texts, _NARROW, tuple(lengths))
+    least = min(max(_NARROW, longest / _SCARCE), _NEEDED)
+    return _Column("", escape(heading), texts, least, tuple(lengths))
 
 
 def _number_column(heading: str, cells: Sequence[Piece | None], shown: Sequence[str]) -> _Column:

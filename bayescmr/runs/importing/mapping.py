@@ -208,6 +208,8 @@ def _run(reader: Reader, run: Fields) -> RunOf:
         _loss(reader, item, f"{run.path('losses')}[{i}]")
         for i, item in enumerate(run.list("losses", "a list of {metric: ..., role: ...}"))
     ]
+    for key in ("logs", "losses"):
+        run.check(key, run.get(key) != [], "at least one")
     base = reader.fields(run.get("base", {}), run.path("base"), None)
     return RunOf(
         name=name,

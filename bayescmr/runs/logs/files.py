@@ -50,7 +50,7 @@ class Content:
         elif not self.head:
             fail(source, "an empty file", "a log with at least one number", "has the run started?")
 
-    @property
+    @cached_property
     def run(self) -> str:
         """What the one run of a log is called that does not name it: the folder or the file."""
         path = self.path.resolve()

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from bayescmr.errors import RunTableError
 from bayescmr.runs.cells import Float, Mask, to_numbers
 from bayescmr.runs.logs.events import Log, fail
 from bayescmr.runs.logs.files import Content, whole_lines
 from bayescmr.runs.logs.rounding import round_doubles
-from bayescmr.runs.readers.jsonl import read_jsonl
 
 _LONGEST_HEADER = 1 << 20
 
@@ -75,21 +74,6 @@ def read_csv(content: Content) -> tuple[pd.DataFrame, list[str]]:
     return frame, notes
 
 
-def read_json_lines(content: Content) -> pd.DataFrame:
-    """Read JSON lines.
-
-    Raises
-    ------
-    LogError
-        A line is no JSON object.
-    """
-    try:
-        raw = read_jsonl(content.data, content.source)
-    except RunTableError as error:
-        fail(content.source, str(error).partition(": got ")[2] or str(error), "JSON lines")
-    return raw.frame.set_axis(list(raw.names), axis="columns")
-
-
 def read_parquet(content: Content) -> pd.DataFrame:
     """Read a Parquet file.
 
@@ -104,6 +88,10 @@ def read_parquet(content: Content) -> pd.DataFrame:
         reason = str(error).splitlines()[0]
         fail(content.source, f"no readable Parquet file ({reason})", "a whole one", "copy it again")
     _check_names(content, table.column_names)
+    for i, column in enumerate(table.columns):
+        # pandas would take a NaN that was logged for a cell that is missing; as text it stays.
+        if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
+            table = table.set_column(i, table.column_names[i], pc.cast(column, pa.string()))
     frame: pd.DataFrame = table.to_pandas()
     return frame
 

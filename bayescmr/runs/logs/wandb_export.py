@@ -9,8 +9,9 @@ import pandas as pd
 
 from bayescmr.runs.cells import Float
 from bayescmr.runs.logs import tables
-from bayescmr.runs.logs.events import Log, fail
-from bayescmr.runs.logs.files import Content
+from bayescmr.runs.logs.events import Events, Log, fail
+from bayescmr.runs.logs.files import Content, as_number, flat_numbers, parse_json, whole_lines
+from bayescmr.runs.logs.rounding import round_doubles
 
 NAME = "W&B export"
 #: ``run.history()`` returns this many rows, sampled, unless told otherwise.
@@ -47,7 +48,7 @@ def read(content: Content) -> Log:
     if content.head.startswith(b"PAR1"):
         table = tables.read_parquet(content)
     elif content.head[:1] == b"{":
-        table = tables.read_json_lines(content)
+        return _read_lines(content)
     else:
         table, notes = tables.read_csv(content)
         if _is_ui(list(table.columns)):
@@ -65,6 +66,26 @@ def read(content: Content) -> Log:
     return tables.melt(
         table, content, NAME, step=step, metrics=metrics, wall_time=seen, notes=notes
     )
+
+
+def _read_lines(content: Content) -> Log:
+    """Read JSON lines, an object per row of the history."""
+    text, cut = whole_lines(content.text)
+    events = Events(content.source)
+    # Not splitlines(): JSON text may hold U+2028, at which splitlines() would break.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"{content.source}: line {number}")
+        step = as_number(row.get("_step")) if isinstance(row, dict) else None
+        if step is None:
+            fail(content.source, f"line {number} without a number _step", "rows of a history")
+        seen = as_number(row.get("_timestamp"))
+        for metric, value in flat_numbers(row):
+            if not metric.startswith("_"):
+                wall_time = np.nan if seen is None else seen
+                events.add(content.run, metric, value, step, wall_time=wall_time)
+    return Log(content.source, NAME, content.sha256, round_doubles(events.frame()), cut)
 
 
 def _hidden(name: str) -> bool:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from bayescmr.errors import LogError
 from bayescmr.runs.logs import FORMATS, Log, read_log
@@ -252,6 +254,23 @@ def test_lm_eval(write: Write) -> None:
     assert log.events["step"].isna().all()
     assert any("limit 10.0" in note for note in log.notes)
     assert any("wikitext 2.0" in note for note in log.notes)
+
+
+@pytest.mark.parametrize("name", ["wandb_csv", "wandb_jsonl"])
+def test_a_nan_that_was_logged_is_no_blank_cell(write: Write, name: str) -> None:
+    """A run that ends in NaN has diverged; a blank cell says nothing."""
+    log = read_log(write(SMALL[name][1], SMALL[name][0]))
+    loss = log.events[log.events["metric"] == "eval/loss"]
+    assert loss["step"].tolist() == [0, 1]
+    assert loss["value"].isna().tolist() == [False, True]
+
+
+def test_a_nan_in_parquet_is_no_null(tmp_path: Path) -> None:
+    table = pa.table({"_step": [0, 1, 2], "loss": pa.array([2.123456789, float("nan"), None])})
+    parquet.write_table(table, tmp_path / "history.parquet")
+    log = read_log(tmp_path / "history.parquet")
+    assert log.events["step"].tolist() == [0, 1]
+    assert log.events["value"].iloc[0] == 2.123456789
 
 
 def test_wandb_ui_says_that_it_is_sampled(write: Write) -> None:
