@@ -16,7 +16,7 @@ import pytest
 HERE = Path(__file__).parent
 #: Pages whose blocks are run by tests of their own, which make corpora and probes first, or
 #: whose commands are those of another page.
-ELSEWHERE = {"probes.md", "corpora.md", "formats.md", "comparison.md"}
+ELSEWHERE = {"probes.md", "corpora.md", "formats.md", "comparison.md", "import.md", "report.md"}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 
 
