@@ -28,10 +28,10 @@ runs:
 COMMAND = typer.main.get_command(app)
 #: Writes to the home folder of whoever runs it, even when it is only parsed.
 CHANGES_HOME = "bayescmr --install-completion"
-#: Commands that take long, need torch or a fit.
+#: Commands that take long, need torch, logs or a fit.
 LONG = ("bayescmr demo", "bayescmr fit", "bayescmr compare", "bayescmr check sbc")
 LONG += ("bayescmr check influence", "bayescmr check sensitivity", "bayescmr doctor --thorough")
-LONG += ("bayescmr probe", "OMP_NUM_THREADS", CHANGES_HOME)
+LONG += ("bayescmr report", "bayescmr import", "bayescmr probe", "OMP_NUM_THREADS", CHANGES_HOME)
 
 
 def commands(command: typer.core.TyperCommand | typer.core.TyperGroup = COMMAND, name="bayescmr"):

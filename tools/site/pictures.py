@@ -1,7 +1,7 @@
 """Make the pictures of docs/estimands.md again, from real fits: `python tools/site/pictures.py`.
 
-The published runs (four sizes, 20B tokens) and the CPU probes (measured losses, 524k tokens).
-Takes a minute. The same machine makes the same bytes.
+One fit of the published runs of Gu et al. 2024, which takes less than a minute. The same machine
+makes the same bytes.
 """
 
 from __future__ import annotations
@@ -20,22 +20,21 @@ from bayescmr.report.words import percent, percent_down
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "pictures"
 RISK, PROB = 0.1, 0.9
+#: Smaller than the paper's, so that it is met between shares that were trained.
+TOLERANCE = 0.02
 BLUE, RED, GREEN = style.ESTIMAND_COLOURS.values()
 
 
 def main() -> None:
-    """Fit both tables and write three SVG files."""
-    published = bc.fit(bc.RunTable.from_frame(gu2024.trajectories(), source="gu2024"), seed=1)
-    probes = bc.fit(
-        bc.read_runs(ROOT / "case_studies" / "cpu_probes" / "runs.csv", min_tokens=32_000), seed=1
-    )
-    assert published.converged and probes.converged
+    """Fit the published runs and write three SVG files."""
+    fit = bc.fit(bc.RunTable.from_frame(gu2024.trajectories(), source="gu2024"), seed=1)
+    assert fit.converged, fit.verdict
     OUT.mkdir(exist_ok=True)
     with style.paper(), mpl.rc_context({"svg.hashsalt": "bayescmr", "svg.fonttype": "path"}):
-        write("turning_point", 5.4, 3.4, lambda ax: turning_point(ax, published))
-        write("tolerance", 5.4, 3.4, lambda ax: tolerance(ax, probes))
+        write("turning_point", 5.4, 3.4, lambda ax: turning_point(ax, fit))
+        write("tolerance", 5.4, 3.4, lambda ax: tolerance(ax, fit))
         target = bc.Target(7e9, "finance", gu2024.BUDGET, gu2024.TOLERANCE)
-        write("atoms", 5.4, 3.0, lambda ax: plot_cmr(published.cmr(target), ax=ax))
+        write("atoms", 5.4, 3.0, lambda ax: plot_cmr(fit.cmr(target), ax=ax))
 
 
 def write(name: str, width: float, height: float, draw: object) -> None:
@@ -59,7 +58,7 @@ def turning_point(ax: Axes, fit: bc.Posterior) -> None:
         low, middle, high = np.quantile(rise, [0.05, 0.5, 0.95], axis=0)
         inside = tokens <= budget
         ax.fill_between(tokens, low, high, color=colour, alpha=0.25, linewidth=0)
-        ax.plot(tokens[inside], middle[inside], color=colour, label=f"{percent(share, 0)} %")
+        ax.plot(tokens[inside], middle[inside], color=colour, label=f"{100 * share:.3g} %")
         ax.plot(tokens[~inside], middle[~inside], color=colour, linestyle=(0, (3, 2)))
         peak = int(middle.argmax())
         if 0 < peak < len(tokens) - 1:
@@ -78,13 +77,10 @@ def turning_point(ax: Axes, fit: bc.Posterior) -> None:
 
 
 def tolerance(ax: Axes, fit: bc.Posterior) -> None:
-    """Rise against the share at the largest probe: where does it cross the tolerance?"""
-    rows = fit.frame[fit.frame["role"] == "general"]
-    size, domain = float(rows["size"].max()), "medical"
-    rows = rows[(rows["size"] == size) & (rows["domain"] == domain)]
-    budget = float(rows["tokens"].max())
-    target = bc.Target(size, domain, budget, 0.05)
-    cmr = fit.cmr(target)
+    """Rise against the share at 3.1B and the budget: where does it cross the tolerance?"""
+    size, domain, budget = max(gu2024.SIZES.values()), "finance", gu2024.BUDGET
+    rows = fit.frame[(fit.frame["role"] == "general") & (fit.frame["size"] == size)]
+    cmr = fit.cmr(bc.Target(size, domain, budget, TOLERANCE))
     shares = np.linspace(0, 0.8, 161)
     rise = fit.changes(
         "general", size=size, domain=domain, tokens=np.full(161, budget), ratio=shares
@@ -94,11 +90,19 @@ def tolerance(ax: Axes, fit: bc.Posterior) -> None:
         shares, low, high, color=BLUE, alpha=0.25, linewidth=0, label="90 % interval of the curve"
     )
     ax.plot(shares, middle, color=BLUE, label="median")
-    ends = rows[(rows["tokens"] == budget) & (rows["ratio"] <= 0.8)]
-    ax.plot(ends["ratio"], ends["change"], "o", color="white", mec="black", ms=4.5, label="runs")
-    ax.axhline(0.05, color=RED, linewidth=0.9)
+    ends = rows[(rows["tokens"] >= 0.999 * budget) & (rows["ratio"] <= 0.8)]
+    ax.plot(
+        ends["ratio"],
+        ends["change"],
+        "o",
+        color="white",
+        mec="black",
+        ms=4.5,
+        label="published runs",
+    )
+    ax.axhline(TOLERANCE, color=RED, linewidth=0.9)
     ax.annotate(
-        "tolerance", (0.8, 0.05), xytext=(-4, 3), textcoords="offset points", ha="right",
+        "tolerance 0.02", (0.0, TOLERANCE), xytext=(4, 3), textcoords="offset points",
         color=RED, size=7,
     )  # fmt: skip
     summary = cmr.summary("tolerance", PROB)
@@ -120,7 +124,7 @@ def tolerance(ax: Axes, fit: bc.Posterior) -> None:
     ax.set_xlim(0, 0.8)
     ax.set_xlabel(f"{domain} share (%)")
     ax.set_ylabel("rise of the general loss (nats/token)")
-    ax.legend(frameon=False, loc="center right", bbox_to_anchor=(1.0, 0.42))
+    ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.01, 0.04))
     style.dress(ax)
 
 
