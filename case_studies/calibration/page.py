@@ -120,20 +120,24 @@ def _coverage(estimand: str) -> Callable[[Path], str]:
     return block
 
 
-def _too_low(folder: Path) -> str:
-    lines = []
-    for s in _read(folder / "coverage.json")["scenarios"].values():
-        for estimand, title in _ESTIMANDS.items():
-            low = []
-            for p in _PROBS:
-                c = s["methods"]["ours"][estimand][p]
-                if c["coverage"] < float(p) - _CLEAR * c["mc_error"]:
-                    low.append(f"{100 * float(p):.0f} % intervals held {100 * c['coverage']:.0f} %")
-            if low:
-                lines.append(f"- **{s['title']}** ({s['what']}), {title}: {', '.join(low)}.")
-    if not lines:
-        return "In no scenario is our coverage clearly (by two Monte Carlo errors) too low."
-    return "\n".join(lines)
+def _too_low(method: str) -> Callable[[Path], str]:
+    def block(folder: Path) -> str:
+        lines = []
+        for s in _read(folder / "coverage.json")["scenarios"].values():
+            for estimand, title in _ESTIMANDS.items():
+                low = []
+                for p in _PROBS:
+                    c = s["methods"][method][estimand][p]
+                    if c["coverage"] < float(p) - _CLEAR * c["mc_error"]:
+                        held = f"{100 * c['coverage']:.0f} %"
+                        low.append(f"{100 * float(p):.0f} % intervals held {held}")
+                if low:
+                    lines.append(f"- **{s['title']}** ({s['what']}), {title}: {', '.join(low)}.")
+        if not lines:
+            return "In no scenario is coverage clearly (by two Monte Carlo errors) too low."
+        return "\n".join(lines)
+
+    return block
 
 
 def _convergence(folder: Path) -> str:
@@ -166,7 +170,8 @@ _BLOCKS: dict[str, Callable[[Path], str]] = {
     "sbc_cmr": _sbc_cmr,
     "coverage_tolerance": _coverage("tolerance"),
     "coverage_turning_point": _coverage("turning_point"),
-    "too_low": _too_low,
+    "too_low": _too_low("ours"),
+    "too_low_next": _too_low("ours_next"),
     "convergence": _convergence,
     "settings": _settings,
 }
