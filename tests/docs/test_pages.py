@@ -16,7 +16,14 @@ import pytest
 HERE = Path(__file__).parent
 #: Pages whose blocks are run by tests of their own, which make corpora and probes first, or
 #: whose commands are those of another page.
-ELSEWHERE = {"probes.md", "corpora.md", "formats.md", "comparison.md", "report.md"}
+ELSEWHERE = {
+    "probes.md",
+    "corpora.md",
+    "formats.md",
+    "comparison.md",
+    "report.md",
+    "report_tex.md",
+}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 
 

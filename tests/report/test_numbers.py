@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from decimal import Decimal
 
 import arviz_stats
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
@@ -16,6 +19,8 @@ from scipy.special import expit
 import bayescmr as bc
 from bayescmr.checks.prior_predictive import ABSURD
 from bayescmr.posterior.pointwise import run_log_likelihood
+from bayescmr.report import tex
+from bayescmr.report.document import Number
 
 RISK = 0.4
 ESTIMANDS = ("tolerance", "turning_point", "gu")
@@ -87,6 +92,102 @@ def test_json_has_the_same_numbers(written, anew):
     assert report["numbers"].keys() == anew.keys()
     for name, value in anew.items():
         assert report["numbers"][name]["value"] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+
+
+# -- in TeX and CSV ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def typeset(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tex")
+    tex.write(data, folder)
+    return folder
+
+
+def read_number(source):
+    """Value and unit of the last digit of a number in TeX: ``-0.31``, ``\\num{1.2e-7}``, 3.1B."""
+    shown = re.sub(r"\\num{(.*)}", r"\1", source)
+    if shown[-1] in _COUNTS:
+        return Decimal(shown[:-1]) * _COUNTS[shown[-1]], None
+    return Decimal(shown), Decimal(1).scaleb(Decimal(shown).as_tuple().exponent)
+
+
+_COUNTS = {"K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+
+
+def assert_rounds(source, number, value):
+    """What TeX shows is the value that was computed anew, rounded."""
+    if not math.isfinite(value):
+        assert source in (r"$\infty$", r"-$\infty$", "undefined")
+        return
+    read, unit = read_number(source)
+    exact = Decimal(repr(float(value))) * (100 if number.unit == "%" else 1)
+    if number.unit == "count":
+        assert float(read) == pytest.approx(float(value), rel=5e-3), number.name
+    elif number.rounding == "down":
+        assert 0 <= exact - read < unit, number.name
+    else:
+        # The last digit may turn on the last bit of what was computed in another order.
+        slack = abs(exact) * Decimal("1e-9")
+        assert abs(exact - read) <= unit / 2 + slack or (read == 0 and abs(exact) < 1e-300), (
+            number.name
+        )
+
+
+def test_macros_are_these_numbers(typeset, anew, data):
+    found = re.findall(
+        r"^\\newcommand{\\(\w+)}{(.*)} % (\w+), (.*)$", (typeset / "macros.tex").read_text(), re.M
+    )
+    known = {n.name: n for n in data.numbers}
+    assert sorted(name for _, _, name, _ in found) == sorted(anew)
+    assert len({macro for macro, *_ in found}) == len(found)
+    for _, source, name, unit in found:
+        assert unit == (known[name].suffix or "no unit")
+        assert_rounds(source, known[name], anew[name])
+
+
+def test_every_macro_that_the_text_uses_is_there(typeset):
+    defined = set(re.findall(r"\\newcommand{\\(\w+)}", (typeset / "macros.tex").read_text()))
+    used = {
+        name
+        for path in (typeset / "sections").glob("*.tex")
+        for name in re.findall(r"\\(cmr[A-Za-z]+)", path.read_text())
+    }
+    assert {"cmrSafeRatio", "cmrAnswerMedian"} <= used <= defined
+
+
+def test_tables_and_their_csv_are_these_numbers(typeset, anew, data):
+    compared = 0
+    for table in data.tables:
+        frame = pd.read_csv(typeset / "tables" / f"{table.name}.csv")
+        assert frame.shape == (len(table.rows), len(table.columns))
+        source = (typeset / "tables" / f"{table.name}.tex").read_text()
+        assert source.count(r"\bottomrule") >= 1
+        for i, row in enumerate(table.rows):
+            for j, number in enumerate(row):
+                if not isinstance(number, Number):
+                    continue
+                value = float(anew[number.name]) * (100 if number.unit == "%" else 1)
+                assert float(frame.iat[i, j]) == pytest.approx(value, rel=1e-9, abs=1e-12)
+                shown = number.shown.replace("∞", r"$\infty$")
+                assert re.search(rf"(?<![\d.]){re.escape(shown)}(?![\d.])", source), number.name
+                assert_rounds(shown, number, anew[number.name])
+                compared += 1
+    assert compared > 500
+
+
+def test_figures_have_their_data_beside_them(typeset, data):
+    for figure in data.figures:
+        assert (typeset / "figures" / f"{figure.name}.pdf").read_bytes().startswith(b"%PDF")
+        read = pd.read_csv(typeset / "figures" / f"{figure.name}.csv")
+        assert len(read) == len(figure.data)
+        for name in figure.data.select_dtypes("number"):
+            np.testing.assert_allclose(read[name], figure.data[name], rtol=1e-8, atol=1e-300)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+def test_the_whole_report_compiles(typeset):
+    assert tex.compile_tex(typeset).read_bytes().startswith(b"%PDF")
 
 
 # -- by other means ---------------------------------------------------------------------------
