@@ -17,9 +17,13 @@ HERE = Path(__file__).parent
 #: Pages whose blocks are run by tests of their own, which make corpora and probes first, or
 #: whose commands are those of another page.
 ELSEWHERE = {
-    "probes.md", "corpora.md", "formats.md", "comparison.md", "import.md", "report.md",
+    "probes.md",
+    "corpora.md",
+    "formats.md",
+    "comparison.md",
+    "report.md",
     "report_tex.md",
-}  # fmt: skip
+}
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 
 
