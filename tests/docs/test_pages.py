@@ -21,6 +21,7 @@ ELSEWHERE = {
     "corpora.md",
     "formats.md",
     "comparison.md",
+    "import.md",
     "report.md",
     "report_tex.md",
 }
