@@ -70,7 +70,11 @@ def ratios_by_set(
         carried = {**theta, "_allowed": allowed, **domain_slope[1]}
         if new_run:
             level, tilt = block.run_effect(target.tokens, stream)
-            carried |= {"_level": level, "_tilt": tilt, "_ln_factor": np.log(block.scales[:, 5])}
+            carried |= {
+                "_level": level,
+                "_tilt": tilt,
+                "_ln_factor": np.log(block.no_replay_factor),
+            }
         rise, slope = law.change_and_slope(theta, tokens, GRID[:, None], ref)
         tolerance = first_crossing(
             lambda t, ratio: (

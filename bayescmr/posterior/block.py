@@ -133,6 +133,11 @@ class BlockPosterior:
             self.spec.law.change(theta, t[None, :], r[None, :], self.hierarchy.reference)
         )
 
+    @property
+    def no_replay_factor(self) -> Float:
+        """How many times as much a run at R = 1 misses its law by, shape (draws,)."""
+        return np.asarray(self.scales[:, 5])
+
     def run_effect(self, tokens: float, stream: int = 0) -> tuple[Float, Float]:
         """Effect of a new run at ``tokens`` on its loss and on its slope in ln tokens.
 

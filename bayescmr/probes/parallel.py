@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -258,7 +259,11 @@ class Parallel:
     def close(self) -> None:
         """Leave the other processes."""
         if self.strategy != "none":
+            # Sharded models are cycles that hold their group. One that is left to the end of the
+            # interpreter takes the process with it, now and then, when all work is done.
+            gc.collect()
             dist.destroy_process_group()
+            gc.collect()
 
     def _gathered(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         whole = {}

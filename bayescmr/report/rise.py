@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from bayescmr.cmr.discrepancy import last_ratio, way_to_one
 from bayescmr.cmr.target import Target
 from bayescmr.posterior.intervals import PROB, check_prob
 from bayescmr.posterior.posterior import Posterior
@@ -68,7 +69,8 @@ def rise_against_ratio(
     )
     stream = target.sets_of(posterior.eval_sets("general")).index(chosen)
     level, _ = posterior.general.run_effect(target.tokens, stream)
-    new = mean + level[:, None]
+    way = way_to_one(_RATIOS, last_ratio(posterior.frame, target))
+    new = mean + level[:, None] * posterior.general.no_replay_factor[:, None] ** way
     highest = np.maximum.accumulate(new, axis=1)
     lower, median, upper = np.quantile(mean, [tail, 0.5, 1.0 - tail], axis=0)
     new_lower, new_upper = np.quantile(new, [tail, 1.0 - tail], axis=0)
