@@ -171,6 +171,11 @@ class Asked:
         """File name of the run table."""
         return name(PurePath(self.posterior.provenance.source).name, 60)
 
+    @property
+    def table(self) -> str:
+        """The run table as a word of a command."""
+        return shlex.quote(self.source)
+
     @cached_property
     def options(self) -> str:
         """The target as options of the command line."""

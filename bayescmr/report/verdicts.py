@@ -236,12 +236,12 @@ def _not_run(asked: Asked) -> Iterator[Check]:
         (
             "Simulation-based calibration at this design",
             "ranks uniform",
-            f"Run: bayescmr check sbc --design {asked.source} --out sbc.jsonl",
+            f"Run: bayescmr check sbc --design {asked.table} --out sbc.jsonl",
         ),
         (
             "Hold-out of sizes and of late tokens",
             "compare laws by their score",
-            f"Run: bayescmr compare {asked.source} --out stacked.nc",
+            f"Run: bayescmr compare {asked.table} --out stacked.nc",
         ),
     ]
     for title, threshold, advice in entries:
@@ -253,7 +253,7 @@ def _not_run(asked: Asked) -> Iterator[Check]:
             "one law",
             "weights of several laws",
             "Yao et al. 2018, doi 10.1214/17-BA1091",
-            f"Run: bayescmr compare {asked.source} --out stacked.nc, and report stacked.nc.",
+            f"Run: bayescmr compare {asked.table} --out stacked.nc, and report stacked.nc.",
         )
 
 

@@ -21,7 +21,7 @@ def calibration(asked: Asked) -> Section:
     ]
     for model in asked.models:
         command = (
-            f"bayescmr check sbc --model {shlex.quote(name(model, 60))} --design {asked.source}"
+            f"bayescmr check sbc --model {shlex.quote(name(model, 60))} --design {asked.table}"
             f" --simulations 200 --out sbc_{shlex.quote(name(model, 60))}.jsonl --figure sbc.png"
         )
         blocks.append(text("To run it: ", Code(command), "."))

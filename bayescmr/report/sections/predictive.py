@@ -126,7 +126,7 @@ def holdout(asked: Asked) -> Text:
     return text(
         "NOT RUN: hold-out of the largest probes and of late tokens. To run it, for this and other"
         " laws: ",
-        Code(f"bayescmr compare {asked.source} --seed 1 --out stacked.nc"),
+        Code(f"bayescmr compare {asked.table} --seed 1 --out stacked.nc"),
         ".",
     )
 

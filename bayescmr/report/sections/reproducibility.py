@@ -15,10 +15,10 @@ def reproducibility(asked: Asked) -> Section:
     settings = first.provenance.settings
     how = f"--draws {settings['draws']} --tune {settings['tune']}" if "draws" in settings else ""
     fit = (
-        f"bayescmr compare {asked.source} --models {','.join(asked.models)}"
+        f"bayescmr compare {asked.table} --models {','.join(asked.models)}"
         f" --seed {provenance.seed} --out {asked.file}"
         if asked.stacked
-        else f"bayescmr fit {asked.source} --model {first.model.name} --seed {provenance.seed}"
+        else f"bayescmr fit {asked.table} --model {first.model.name} --seed {provenance.seed}"
         f" {how} --out {asked.file}".replace("  ", " ")
     )
     report = f"bayescmr report {asked.file} {asked.options} --risk {asked.risk:g}"

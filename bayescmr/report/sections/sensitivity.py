@@ -65,7 +65,7 @@ def sensitivity(asked: Asked) -> Section:
         blocks.append(
             text(
                 "NOT RUN: other laws. To weigh them by how they predict left-out probes: ",
-                Code(f"bayescmr compare {asked.source} --seed 1 --out stacked.nc"),
+                Code(f"bayescmr compare {asked.table} --seed 1 --out stacked.nc"),
                 ".",
             )
         )
