@@ -90,13 +90,7 @@ class Journal:
         if not whole:
             self._write(self.header)
             return {}
-        try:
-            found, *records = [json.loads(line) for line in whole.splitlines()]
-            by_index = {int(record["index"]): record for record in records}
-        except (ValueError, KeyError, TypeError):
-            raise CheckError(
-                f"{self.path}: damaged, or not a file of results; choose another name"
-            ) from None
+        found, by_index = _parse(self.path, whole)
         different = _differences(found, self.header)
         if different:
             raise CheckError(
@@ -104,6 +98,31 @@ class Journal:
                 " settings that it was begun with, or another file"
             )
         return by_index
+
+
+def read_journal(path: Path) -> tuple[dict[str, Any], dict[int, Record]]:
+    """Return the header and the results of a file that may still be growing; nothing is written.
+
+    Raises
+    ------
+    CheckError
+        The file cannot be read, or holds no results.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise CheckError(f"{path}: cannot read: {error.strerror or error}") from None
+    return _parse(path, text[: text.rfind(b"\n") + 1])
+
+
+def _parse(path: Path, whole: bytes) -> tuple[dict[str, Any], dict[int, Record]]:
+    try:
+        header, *records = [json.loads(line) for line in whole.splitlines()]
+        if not isinstance(header, dict):
+            raise TypeError
+        return header, {int(record["index"]): record for record in records}
+    except (ValueError, KeyError, TypeError):
+        raise CheckError(f"{path}: damaged, or not a file of results") from None
 
 
 def _differences(found: Any, wanted: Any, where: str = "") -> list[str]:

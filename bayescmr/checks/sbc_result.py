@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from bayescmr.checks.journal import Record
+from bayescmr.checks.journal import Record, read_journal
 from bayescmr.checks.uniformity import Null
+from bayescmr.errors import CheckError
 
 Int = npt.NDArray[np.int64]
 Outcome = Literal["PASS", "REVIEW", "FAIL"]
@@ -68,6 +70,24 @@ class SBCResult:
 
     header: Mapping[str, Any]
     records: Sequence[Record]
+
+    @classmethod
+    def read(cls, path: str | Path) -> SBCResult:
+        """Read what ``bayescmr check sbc --out`` wrote, finished or not.
+
+        Raises
+        ------
+        CheckError
+            The file cannot be read, is no study of calibration, or holds no simulation yet.
+        """
+        header, records = read_journal(Path(path))
+        if header.get("bayescmr_sbc") != 1:
+            raise CheckError(
+                f"{path}: got another file of results, expected that of `bayescmr check sbc --out`"
+            )
+        if not records:
+            raise CheckError(f"{path}: got no simulation, expected at least one; let it run")
+        return cls(header, [records[i] for i in sorted(records)])
 
     @property
     def failed(self) -> list[Record]:

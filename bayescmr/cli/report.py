@@ -29,7 +29,7 @@ from bayescmr.cli.question import (
 if TYPE_CHECKING:
     from bayescmr.cmr import Estimand
 
-_OPTIONS = {"out": "--out", "formats": "--format"}
+_OPTIONS = {"out": "--out", "formats": "--format", "sbc": "--sbc"}
 
 
 def report_command(
@@ -55,6 +55,14 @@ def report_command(
             help="Some of html, json, tex, pdf, parted by commas; default: all but pdf.",
         ),
     ] = None,
+    sbc: Annotated[
+        Path | None,
+        typer.Option(
+            "--sbc",
+            metavar="FILE",
+            help="Results of `bayescmr check sbc` at the design of the runs.",
+        ),
+    ] = None,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a report: the decision, the posterior, the checks, and how it was all made.
@@ -69,6 +77,7 @@ def report_command(
 
       bayescmr report posterior.nc --size 7e9 --domain law --tokens 20e9 --risk 0.05 --format html
     """
+    from bayescmr.checks.sbc_result import SBCResult
     from bayescmr.posterior import load
     from bayescmr.posterior.intervals import check_prob
     from bayescmr.report.write import DEFAULT, check_folder, check_formats, write_report
@@ -83,6 +92,7 @@ def report_command(
         check_prob(prob)
         posterior = load(posterior_file)
         warn_of_domain(posterior, domain)
+        study = None if sbc is None else SBCResult.read(sbc)
         # Loads what draws figures, which a wrong option need not wait for.
         from bayescmr.report.data import report_data
 
@@ -94,6 +104,7 @@ def report_command(
             estimand=cast("Estimand", estimand),
             prob=prob,
             file=posterior_file.name,
+            sbc=study,
         )
         write_report(data, out, chosen)
     files = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())

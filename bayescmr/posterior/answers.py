@@ -17,6 +17,7 @@ from bayescmr.posterior.diagnostics import Verdict
 from bayescmr.posterior.intervals import PROB, check_prob
 
 if TYPE_CHECKING:
+    from bayescmr.checks.sbc_result import SBCResult
     from bayescmr.cmr import CMR, Estimand, Target
     from bayescmr.posterior.posterior import Provenance
 
@@ -114,6 +115,7 @@ class Answers(ABC):
         estimand: Estimand = "tolerance",
         prob: float = PROB,
         formats: Sequence[str] | None = None,
+        sbc: SBCResult | None = None,
     ) -> Path:
         """Write a report about one question: the decision, the posterior, the checks.
 
@@ -133,6 +135,8 @@ class Answers(ABC):
             Probability of every equal-tailed interval.
         formats : sequence of str, optional
             Some of html, json, tex, pdf; default: all but pdf.
+        sbc : SBCResult, optional
+            What :func:`bayescmr.checks.sbc` found at the design of the runs.
 
         Returns
         -------
@@ -144,7 +148,8 @@ class Answers(ABC):
         TargetError
             The target cannot be asked of this posterior.
         ReportError
-            Unknown format, or a folder that holds something or cannot be written.
+            Unknown format, a folder that holds something or cannot be written, or a calibration
+            of another model or design.
         """
         # A renderer of answers lies above them; only this convenience looks up.
         from bayescmr.report.data import report_data
@@ -153,7 +158,7 @@ class Answers(ABC):
         chosen = DEFAULT if formats is None else formats
         check_formats(chosen)
         check_folder(Path(folder))
-        data = report_data(self, target, risk=risk, estimand=estimand, prob=prob)
+        data = report_data(self, target, risk=risk, estimand=estimand, prob=prob, sbc=sbc)
         return write_report(data, folder, chosen)
 
     def predict(

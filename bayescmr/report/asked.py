@@ -15,9 +15,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.checks.prior_predictive import prior_of
+from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.checks.sensitivity import Sensitivity, sensitivity
 from bayescmr.cmr import CMR, Estimand, Target
 from bayescmr.comparison.loo import LeaveOneOut, reweighted
+from bayescmr.errors import ReportError
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.pointwise import run_log_likelihood
 from bayescmr.posterior.posterior import Posterior
@@ -46,6 +48,8 @@ class Asked:
         Probability of every equal-tailed interval.
     file : str
         How commands of the report call the posterior file.
+    sbc : SBCResult, optional
+        A study of a model of the posterior at the design of its runs.
     """
 
     posterior: Answers
@@ -54,6 +58,23 @@ class Asked:
     estimand: Estimand
     prob: float
     file: str
+    sbc: SBCResult | None = None
+
+    def __post_init__(self) -> None:
+        if self.sbc is None:
+            return
+        study = self.sbc.header
+        models = {fit.model.fingerprint: m for m, fit in self.models.items()}
+        if study["model_fingerprint"] not in models:
+            raise ReportError(
+                f"sbc: got a study of the model {study['model']}, expected one of"
+                f" {', '.join(models.values())} with the priors of this posterior"
+            )
+        if study["design_fingerprint"] != self.posterior.provenance.fingerprint:
+            raise ReportError(
+                f"sbc: got a study of another design ({study['design']}), expected that of"
+                f" the runs of this posterior: `bayescmr check sbc --design {self.table}`"
+            )
 
     @cached_property
     def cmr(self) -> CMR:

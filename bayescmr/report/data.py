@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.cmr import Estimand, Target
 from bayescmr.errors import TargetError
 from bayescmr.posterior.answers import Answers
@@ -117,6 +118,7 @@ def report_data(
     estimand: Estimand = "tolerance",
     prob: float = PROB,
     file: str = "posterior.nc",
+    sbc: SBCResult | None = None,
 ) -> ReportData:
     """Put a report together; nothing is fitted.
 
@@ -134,16 +136,20 @@ def report_data(
         Probability of every equal-tailed interval.
     file : str
         How commands in the report call the posterior file.
+    sbc : SBCResult, optional
+        What :func:`bayescmr.checks.sbc` found at the design of these runs.
 
     Raises
     ------
     TargetError
         The question cannot be asked of this posterior.
+    ReportError
+        The calibration is of another model or design.
     """
     if not isinstance(target, Target):
         raise TargetError(f"target: got {type(target).__name__}, expected a Target")
     risk, prob = check_prob(risk, "risk", "0.1"), check_prob(prob)
-    asked = Asked(posterior, target, risk, estimand, prob, file)
+    asked = Asked(posterior, target, risk, estimand, prob, file, sbc)
     asked.cmr.summary(estimand)
     found = checks(asked)
     sections = [

@@ -13,6 +13,7 @@ from dataclasses import replace
 from scipy.stats import binom
 
 from bayescmr.checks.prior_predictive import MAX_ABSURD, absurd_shares
+from bayescmr.checks.sbc_result import MAX_LOST
 from bayescmr.checks.sensitivity import THRESHOLD
 from bayescmr.posterior.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
 from bayescmr.posterior.posterior import worst
@@ -234,11 +235,6 @@ def _not_run(asked: Asked) -> Iterator[Check]:
             f"Run: bayescmr check influence {file} {options}",
         ),
         (
-            "Simulation-based calibration at this design",
-            "ranks uniform",
-            f"Run: bayescmr check sbc --design {asked.table} --out sbc.jsonl",
-        ),
-        (
             "Hold-out of sizes and of late tokens",
             "compare laws by their score",
             f"Run: bayescmr compare {asked.table} --out stacked.nc",
@@ -246,6 +242,7 @@ def _not_run(asked: Asked) -> Iterator[Check]:
     ]
     for title, threshold, advice in entries:
         yield Check(title, "NOT RUN", "needs refits", threshold, "Gelman et al. 2020", advice)
+    yield _calibration(asked)
     if not asked.stacked:
         yield Check(
             "Other laws",
@@ -255,6 +252,25 @@ def _not_run(asked: Asked) -> Iterator[Check]:
             "Yao et al. 2018, doi 10.1214/17-BA1091",
             f"Run: bayescmr compare {asked.table} --out stacked.nc, and report stacked.nc.",
         )
+
+
+def _calibration(asked: Asked) -> Check:
+    found = asked.sbc
+    run = f"bayescmr check sbc --design {asked.table} --out sbc.jsonl"
+    return Check(
+        "Simulation-based calibration at this design",
+        "NOT RUN" if found is None else found.outcome,
+        "needs simulations"
+        if found is None
+        else f"{len(found.not_uniform)} of {len(found.uniformity)} quantities not uniform,"
+        f" {100 * found.lost:.1f} % of {len(found.records)} simulations lost",
+        f"ranks uniform, at most {100 * MAX_LOST:g} % of simulations failed or not converged",
+        "Talts et al. 2018, arXiv 1804.06788",
+        f"Run: {run}, then report with --sbc sbc.jsonl."
+        if found is None
+        else "Where ranks are not uniform, trust no interval of this model; where many simulations"
+        " are lost, sample for longer.",
+    )
 
 
 def _check(
