@@ -110,8 +110,10 @@ def test_mlflow(written_logs: Written, writers: ModuleType, name: str) -> None:
 def test_mlflow_reads_the_step_of_lines_with_a_dataset(written_logs: Written) -> None:
     """Five fields: MLflow itself reads the step 0 from these."""
     folder = written_logs("mlflow") / "mlruns"
-    file = next(path for path in folder.rglob("general_loss") if path.parent.name == "eval")
-    file.write_text("1700000000000 2.5 40 name 1234abcd\n1700000000000 2.25 80 name 1234abcd\n")
+    lines = "1700000000000 2.5 40 name 1234abcd\n1700000000000 2.25 80 name 1234abcd\n"
+    # Of all runs: which one comes first is up to their random names, and one was deleted.
+    for file in [path for path in folder.rglob("general_loss") if path.parent.name == "eval"]:
+        file.write_text(lines)
     found = read_log(folder).events
     assert {40.0, 80.0} <= set(found.loc[found["metric"] == "eval/general_loss", "step"])
 
