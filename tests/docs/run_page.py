@@ -1,7 +1,8 @@
 """Run the code of one page, in order, in one process.
 
 `python run_page.py PAGE.md` prints one JSON list: of each block its kind, its text, what it
-printed and, for commands, the exit code. Called by test_pages.py in an empty folder.
+printed and, for commands, the exit code. Ends with the error of the first block of Python that
+raises one. Called by test_pages.py in an empty folder.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import re
 import shlex
 import sys
-import traceback
 from pathlib import Path
 
 BLOCK = re.compile(r"^```(python|console|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -36,16 +36,14 @@ def main(page: Path) -> None:
     done = []
     for kind, text in blocks(page.read_text(encoding="utf-8")):
         printed = io.StringIO()
-        code: int | str = 0
+        code = 0
         with contextlib.redirect_stdout(printed):
             if kind == "console":
                 for words in commands(text):
                     code = code or run(words)
             elif kind == "python":
-                try:
-                    exec(compile(text, f"{page.name}", "exec"), names)
-                except Exception:
-                    code = traceback.format_exc()
+                # An error ends the process, with its traceback and exit code: a page must run.
+                exec(compile(text, page.name, "exec"), names)
         done.append({"kind": kind, "text": text, "printed": printed.getvalue(), "code": code})
     print(json.dumps(done))
 
