@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from scipy.stats import binom
 
+from bayescmr.checks.outcome import judged
 from bayescmr.checks.prior_predictive import MAX_ABSURD, absurd_shares
 from bayescmr.checks.sbc_result import MAX_LOST
 from bayescmr.checks.sensitivity import THRESHOLD
 from bayescmr.posterior.diagnostics import MAX_RHAT, MIN_EBFMI, MIN_ESS
 from bayescmr.posterior.posterior import worst
 from bayescmr.report.asked import Asked
-from bayescmr.report.document import Check, Status
+from bayescmr.report.document import Check
 from bayescmr.report.ecdf import ecdf_difference
 from bayescmr.report.words import name
 
@@ -66,39 +67,43 @@ def _learnt(asked: Asked) -> Iterator[Check]:
 
 def _convergence(asked: Asked) -> Iterator[Check]:
     verdict = worst([asked.posterior.verdict, asked.cmr.verdict])
-    yield _check(
+    yield judged(
         "R-hat of every parameter and of the CMR",
         verdict.max_rhat < MAX_RHAT,
-        f"largest {verdict.max_rhat:.4f} ({name(verdict.worst['rhat'], 60)})",
-        f"< {MAX_RHAT:g}",
-        _VEHTARI,
-        _LONGER,
+        value=f"largest {verdict.max_rhat:.4f} ({name(verdict.worst['rhat'], 60)})",
+        threshold=f"< {MAX_RHAT:g}",
+        source=_VEHTARI,
+        advice=_LONGER,
+        otherwise="FAIL",
     )
     for kind, value in (("bulk", verdict.min_ess_bulk), ("tail", verdict.min_ess_tail)):
-        yield _check(
+        yield judged(
             f"Effective draws ({kind})",
             value >= MIN_ESS,
-            f"fewest {value:.0f} ({name(verdict.worst[kind], 60)})",
-            f">= {MIN_ESS:.0f}",
-            _VEHTARI,
-            _LONGER,
+            value=f"fewest {value:.0f} ({name(verdict.worst[kind], 60)})",
+            threshold=f">= {MIN_ESS:.0f}",
+            source=_VEHTARI,
+            advice=_LONGER,
+            otherwise="FAIL",
         )
-    yield _check(
+    yield judged(
         "Divergences",
         verdict.divergences == 0,
-        str(verdict.divergences),
-        "0",
-        "Betancourt 2017, arXiv 1701.02434",
-        "Do not use the numbers. Fit again with --target-accept 0.99.",
+        value=str(verdict.divergences),
+        threshold="0",
+        source="Betancourt 2017, arXiv 1701.02434",
+        advice="Do not use the numbers. Fit again with --target-accept 0.99.",
+        otherwise="FAIL",
     )
     if math.isfinite(verdict.min_ebfmi):
-        yield _check(
+        yield judged(
             "Energy (E-BFMI)",
             not verdict.min_ebfmi < MIN_EBFMI,
-            f"smallest {verdict.min_ebfmi:.2f}",
-            f">= {MIN_EBFMI:g}",
-            "Betancourt 2016, arXiv 1604.00695",
-            _LONGER,
+            value=f"smallest {verdict.min_ebfmi:.2f}",
+            threshold=f">= {MIN_EBFMI:g}",
+            source="Betancourt 2016, arXiv 1604.00695",
+            advice=_LONGER,
+            otherwise="FAIL",
         )
     elif not asked.from_prior:
         yield Check(
@@ -114,29 +119,30 @@ def _convergence(asked: Asked) -> Iterator[Check]:
 def _design(asked: Asked) -> Iterator[Check]:
     rows = asked.general.drop_duplicates("run")
     twins = int((rows.groupby(["size", "domain", "ratio"]).size() > 1).sum())
-    yield _check(
+    yield judged(
         "Repeated probes",
         twins > 0,
-        f"{twins} places with more than one probe",
-        ">= 1",
-        "rule of thumb of this package",
-        "Repeat a probe with another seed: only repeats tell the scatter of runs from the misfit"
-        " of the law.",
-        bad="REVIEW",
+        value=f"{twins} places with more than one probe",
+        threshold=">= 1",
+        source="rule of thumb of this package",
+        advice="Repeat a probe with another seed: only repeats tell the scatter of runs from the"
+        " misfit of the law.",
+        otherwise="REVIEW",
     )
 
 
 def _prior(asked: Asked) -> Iterator[Check]:
     for model, draws in asked.priors.items():
         share = float(absurd_shares(draws)["worst"].max())
-        yield _check(
+        yield judged(
             f"Prior predictive{_of(asked, model)}",
             share <= MAX_ABSURD,
-            f"{100 * share:.2g} % absurd at the worst place",
-            f"<= {100 * MAX_ABSURD:g} %",
-            "rule of thumb of this package, after Gabry et al. 2019, doi 10.1111/rssa.12378",
-            "Look at section E; a prior that expects absurd losses may need a tighter scale.",
-            bad="REVIEW",
+            value=f"{100 * share:.2g} % absurd at the worst place",
+            threshold=f"<= {100 * MAX_ABSURD:g} %",
+            source="rule of thumb of this package, after Gabry et al. 2019, doi 10.1111/rssa.12378",
+            advice="Look at section E; a prior that expects absurd losses may need a tighter"
+            " scale.",
+            otherwise="REVIEW",
         )
 
 
@@ -144,41 +150,42 @@ def _predictive(asked: Asked) -> Iterator[Check]:
     for model, table in asked.predictions.items():
         n, k = len(table), int(table["inside"].sum())
         low = int(binom.ppf(_SIGNIFICANT, n, asked.prob))
-        yield _check(
+        yield judged(
             f"Posterior predictive coverage{_of(asked, model)}",
             # Intervals that hold more than they say are no danger to a user.
             k >= low,
-            f"{k} of {n} probes inside",
-            f">= {low} of {n}",
-            f"binomial, {100 * _SIGNIFICANT:g} %, if probes were independent",
-            "The model misses probes: look at section H for which, and compare laws"
+            value=f"{k} of {n} probes inside",
+            threshold=f">= {low} of {n}",
+            source=f"binomial, {100 * _SIGNIFICANT:g} %, if probes were independent",
+            advice="The model misses probes: look at section H for which, and compare laws"
             " (bayescmr compare).",
-            bad="REVIEW",
+            otherwise="REVIEW",
         )
     for model, loo in asked.loos.items():
         bad = int((~loo.reliable).sum())
-        yield _check(
+        yield judged(
             f"Pareto k of left-out probes{_of(asked, model)}",
             bad == 0,
-            f"{bad} of {len(loo.table)} above",
-            f"<= {loo.max_khat:.2g}",
-            _LOO,
-            "For these probes re-weighting is unreliable: bayescmr compare refits without them.",
-            bad="REVIEW",
+            value=f"{bad} of {len(loo.table)} above",
+            threshold=f"<= {loo.max_khat:.2g}",
+            source=_LOO,
+            advice="For these probes re-weighting is unreliable: bayescmr compare refits without"
+            " them.",
+            otherwise="REVIEW",
         )
         pits = asked.loo_pits[model]["pit"]
         if len(pits) < 2:
             continue
         p = float(ecdf_difference(pits)["p_value"].iloc[0])
-        yield _check(
+        yield judged(
             f"LOO-PIT uniform{_of(asked, model)}",
             p >= _SIGNIFICANT,
-            f"p = {p:.2g} over {len(pits)} probes",
-            f">= {_SIGNIFICANT:g}",
-            "Sailynoja et al. 2022, doi 10.1007/s11222-022-10090-6",
-            "Left-out probes are predicted with intervals that are too narrow, too wide or off:"
-            " look at the figure in section H.",
-            bad="REVIEW",
+            value=f"p = {p:.2g} over {len(pits)} probes",
+            threshold=f">= {_SIGNIFICANT:g}",
+            source="Sailynoja et al. 2022, doi 10.1007/s11222-022-10090-6",
+            advice="Left-out probes are predicted with intervals that are too narrow, too wide or"
+            " off: look at the figure in section H.",
+            otherwise="REVIEW",
         )
     if asked.log_likelihoods and not asked.loos:
         yield Check(
@@ -195,29 +202,31 @@ def _sensitivity(asked: Asked) -> Iterator[Check]:
     for model, found in asked.sensitivities.items():
         row = found.table.to_dict(orient="index")[asked.estimand]
         value = float(row["prior"])
-        yield _check(
+        yield judged(
             f"Prior sensitivity of the CMR{_of(asked, model)}",
             not found.matters(asked.estimand),
-            "the same in every draw" if math.isnan(value) else f"{value:.2g}: {row['diagnosis']}",
-            f"< {THRESHOLD:g}, or no more than its chance level",
-            "Kallioinen et al. 2024, doi 10.1007/s11222-023-10366-5",
-            "The prior co-decides: read its justification in section D, refit with others"
+            value="the same in every draw"
+            if math.isnan(value)
+            else f"{value:.2g}: {row['diagnosis']}",
+            threshold=f"< {THRESHOLD:g}, or no more than its chance level",
+            source="Kallioinen et al. 2024, doi 10.1007/s11222-023-10366-5",
+            advice="The prior co-decides: read its justification in section D, refit with others"
             " (bayescmr check sensitivity --widen 2), or add probes.",
-            bad="REVIEW",
+            otherwise="REVIEW",
         )
 
 
 def _extrapolation(asked: Asked) -> Iterator[Check]:
     far = asked.cmr.extrapolation
-    yield _check(
+    yield judged(
         "Target within the probes",
         not far.sentences,
-        "; ".join(far.sentences) or "inside",
-        "probed domain, sizes, tokens and ratios",
-        "rule of thumb of this package",
-        "The law carries the answer beyond the runs: probe nearer, or average laws"
+        value="; ".join(far.sentences) or "inside",
+        threshold="probed domain, sizes, tokens and ratios",
+        source="rule of thumb of this package",
+        advice="The law carries the answer beyond the runs: probe nearer, or average laws"
         " (bayescmr compare).",
-        bad="REVIEW",
+        otherwise="REVIEW",
     )
 
 
@@ -271,19 +280,6 @@ def _calibration(asked: Asked) -> Check:
         else "Where ranks are not uniform, trust no interval of this model; where many simulations"
         " are lost, sample for longer.",
     )
-
-
-def _check(
-    title: str,
-    good: bool,
-    value: str,
-    threshold: str,
-    source: str,
-    advice: str,
-    bad: Status = "FAIL",
-) -> Check:
-    status: Status = "PASS" if good else bad
-    return Check(title, status, value, threshold, source, "" if good else advice)
 
 
 def _of(asked: Asked, model: str) -> str:
