@@ -95,14 +95,15 @@ def rise_against_ratio(
 
 
 def plot_rise(table: pd.DataFrame, *, decision: float, ax: Axes | None = None) -> Axes:
-    """Draw the rise against the ratio, the tolerance and the largest ratio that keeps it.
+    """Draw the rise against the ratio, the tolerance, and a decision.
 
     Parameters
     ----------
     table : DataFrame
         From :func:`rise_against_ratio`.
     decision : float
-        From ``cmr.decide(risk)``.
+        From ``cmr.decide(risk)``; by the tolerance it lies where the curve of that risk
+        reaches it, by another bound it may lie before.
     ax : Axes, optional
         Where to draw; default: a new figure.
     """
@@ -150,7 +151,8 @@ def plot_rise(table: pd.DataFrame, *, decision: float, ax: Axes | None = None) -
         fontsize="small",
     )
     ax.axvline(decision, color="black", linewidth=0.8)
-    ax.plot([decision], [tolerance], marker="o", markersize=4, color="black")
+    reached = float(np.interp(decision, x, table["at_risk"]))
+    ax.plot([decision], [reached], marker="o", markersize=4, color="black", label="_decision")
     left = decision > 0.6
     ax.annotate(
         f"at most {percent_down(decision)} %",

@@ -134,6 +134,8 @@ def test_rise_draws_its_table(rise):
         lines["exceeded with probability 20 %"].get_ydata(), rise["at_risk"]
     )
     assert any("at most 40 %" in text.get_text() for text in ax.texts)
+    dot = lines["_decision"].get_xydata()[0]
+    np.testing.assert_allclose(dot, [0.4, np.interp(0.4, rise["ratio"], rise["at_risk"])])
     assert ax.get_ylim()[1] > 0.02
 
 

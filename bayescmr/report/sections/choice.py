@@ -73,15 +73,15 @@ def choice(asked: Asked) -> Section:
             table = rise_against_ratio(
                 fit, asked.target, risk=asked.risk, eval_set=eval_set, prob=asked.prob
             )
-            tolerance_ratio = asked.cmr.decide(asked.risk, "tolerance")
             blocks.append(
                 Figure(
                     f"rise_{i}",
                     f"Rise of the general loss ({name(eval_set)}) at the target against the ratio,"
-                    " with the tolerance and the largest ratio that keeps it at the allowed risk.",
+                    " with the tolerance and the decision (by the"
+                    f" {ESTIMAND_WORDS[asked.estimand]}).",
                     "Rise against ratio; the table above has its figures.",
                     table,
-                    functools.partial(_draw_rise, table, tolerance_ratio),
+                    functools.partial(_draw_rise, table, asked.ratio),
                 )
             )
     else:

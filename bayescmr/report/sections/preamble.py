@@ -24,8 +24,8 @@ def preamble(asked: Asked) -> Section:
                 " largest domain share R up to which the general loss rises by at most the"
                 " tolerance. The turning-point CMR is the largest R up to which the general loss"
                 " has peaked and is falling at the token budget (Gu et al. 2024, Definition 2)."
-                " The CMR of Gu et al. is the smaller of the two (Definition 3). This report"
-                f" decides by the {ESTIMAND_WORDS[asked.estimand]}."
+                " The CMR of Gu et al. is the smaller of the two (Definition 3). Here"
+                f" the {ESTIMAND_WORDS[asked.estimand]} decides."
             ),
             text(
                 "Each draw of the posterior gives its own curve and its own first crossing in R;"
