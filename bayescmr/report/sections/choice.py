@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescmr.cmr import ESTIMANDS
+from bayescmr.model.spec import Role
 from bayescmr.posterior.intervals import interval
 from bayescmr.report.asked import Asked
 from bayescmr.report.document import Block, Figure, Number, Section, Text
@@ -179,10 +180,10 @@ def _domain_changes(asked: Asked, ratios: np.ndarray) -> dict[str, np.ndarray]:
     return {s: _change(asked, "domain", s, ratios) for s in sets}
 
 
-def _change(asked: Asked, role: str, eval_set: str, ratios: np.ndarray) -> np.ndarray:
+def _change(asked: Asked, role: Role, eval_set: str, ratios: np.ndarray) -> np.ndarray:
     target = asked.target
     return asked.posterior.changes(
-        role,  # type: ignore[arg-type]
+        role,
         size=target.size,
         domain=target.domain,
         tokens=target.tokens,

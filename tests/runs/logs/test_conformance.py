@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -216,12 +217,11 @@ def test_a_flipped_bit_is_never_read_as_a_number(
 
 @given(st.binary(max_size=200))
 def test_the_wire_format_never_breaks(data: bytes) -> None:
-    try:
+    # Bytes are read, or refused by this error and no other.
+    with contextlib.suppress(WireError):
         for number, value in fields(data):
             assert number >= 0
             assert isinstance(value, int | bytes)
-    except WireError:
-        pass
 
 
 def test_crc32c_is_the_published_one() -> None:
