@@ -49,3 +49,11 @@ class LogError(BayesCMRError, ValueError):
 
 class MappingError(BayesCMRError, ValueError):
     """A mapping from logs to a run table is ill-formed, unfinished, or does not fit the logs."""
+
+
+class DesignError(BayesCMRError, ValueError):
+    """Candidates, costs or a rule of design are ill-formed."""
+
+
+class CampaignError(BayesCMRError, RuntimeError):
+    """A campaign, its store or its probes cannot go on as asked."""
