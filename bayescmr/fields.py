@@ -36,6 +36,11 @@ class Reader:
             f"{self.source}: {path}got {shorten(got, 100)}, expected {expected}{tail}"
         )
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All problems noted so far."""
+        return tuple(self._problems)
+
     def raise_if_any(self) -> None:
         """Raise one error with all problems.
 

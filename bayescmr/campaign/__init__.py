@@ -1,0 +1,1 @@
+"""Campaigns: probes chosen, carried out and recorded until a decision is certain enough."""
