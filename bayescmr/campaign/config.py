@@ -14,13 +14,15 @@ from bayescmr.errors import BayesCMRError, CampaignError
 from bayescmr.fields import Fields, Reader
 from bayescmr.planning.read_space import space_of
 from bayescmr.planning.space import Space
+from bayescmr.planning.task import Task
+from bayescmr.posterior.intervals import PROB
 from bayescmr.values import is_number
 from bayescmr.yaml_loader import parse_yaml
 
 SCHEMA = 1
 _KEYS = (
-    "schema", "name", "target", "estimand", "model", "seed", "risk", "budget", "space", "stop",
-    "exploration", "batch", "probe", "runner", "attempts", "folder", "runs",
+    "schema", "name", "target", "estimand", "model", "seed", "risk", "prob", "budget", "space",
+    "stop", "exploration", "batch", "probe", "runner", "attempts", "folder", "runs",
 )  # fmt: skip
 _TARGET = ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base")
 _STOP = ("width", "regret", "price")
@@ -66,8 +68,8 @@ class Config:
         Name or file of the model.
     seed : int
         Of fits and of the exploration.
-    risk : float
-        Allowed chance of breaking the bound, in (0, 1).
+    risk, prob : float
+        Allowed chance of breaking the bound; probability of the interval; in (0, 1).
     budget : float
         FLOPs.
     space : Space
@@ -98,6 +100,7 @@ class Config:
     model: str
     seed: int
     risk: float
+    prob: float
     budget: float
     space: Space
     stop: StopRules
@@ -109,6 +112,11 @@ class Config:
     folder: Path
     runs: str | None
     data: Mapping[str, Any]
+
+    @property
+    def task(self) -> Task:
+        """Question, space and rules."""
+        return Task(self.target, self.space, self.stop, self.estimand, self.risk, self.prob)
 
 
 def read_config(path: str | Path) -> Config:
@@ -153,7 +161,9 @@ def config_of(data: Any, source: str) -> Config:
     seed = top.get("seed", 1)
     top.check("seed", _whole(seed, 0), "a whole number >= 0")
     risk = _share(top, "risk", 0.1)
+    prob = _share(top, "prob", PROB)
     top.check("risk", risk > 0, "a probability in (0, 1)")
+    top.check("prob", prob > 0, "a probability in (0, 1)")
     exploration = _share(top, "exploration", 0.1)
     batch, attempts = top.get("batch", 1), top.get("attempts", 3)
     top.check("batch", _whole(batch, 1), "a whole number >= 1")
@@ -179,6 +189,7 @@ def config_of(data: Any, source: str) -> Config:
         model=model,
         seed=seed,
         risk=risk,
+        prob=prob,
         budget=float(budget),
         space=space,
         stop=stop,
@@ -209,12 +220,11 @@ def _target(reader: Reader, top: Fields) -> Target | None:
 
 def _stop(reader: Reader, top: Fields) -> StopRules | None:
     fields = reader.fields(top.get("stop", {}), "stop", _STOP)
-    values = {}
-    for key in _STOP:
-        if fields.get(key) is not None:
-            values[key] = fields.number(key, "a number")
+    width, regret, price = (
+        None if fields.get(key) is None else fields.number(key, "a number > 0") for key in _STOP
+    )
     try:
-        return StopRules(**values)
+        return StopRules(width=width, regret=regret, price=price)
     except BayesCMRError as error:
         reader.add("stop", "rules that cannot be kept", str(error))
         return None
