@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bayescmr.atomic import whole_file
 from bayescmr.campaign.config import Config
 from bayescmr.errors import BayesCMRError, CampaignError
 from bayescmr.posterior import Posterior, fit, load
@@ -43,18 +42,11 @@ def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
 
     Raises
     ------
-    CampaignError
-        The file cannot be written.
+    PosteriorFileError, SamplingError
+        The file cannot be written; the sampler failed.
     """
     posterior = fit(runs, seed=fit_seed(config, number), model=config.model)
-    path = fit_file(config, number)
-    try:
-        with whole_file(path) as partial:
-            posterior.save(partial)
-    except OSError as error:
-        raise CampaignError(
-            f"{path}: cannot be written ({error.strerror or error}); make room and run again"
-        ) from None
+    posterior.save(fit_file(config, number))
     return posterior
 
 
