@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bayescmr.campaign.config import Config
 from bayescmr.campaign.fits import fit_round, last_fit, table_of
-from bayescmr.campaign.history import state_from, state_to
-from bayescmr.campaign.identity import run_name
+from bayescmr.campaign.history import state_from
 from bayescmr.campaign.lease import Lease
 from bayescmr.campaign.progress import runs_made
-from bayescmr.campaign.records import (
-    Attempt,
-    NewAttempt,
-    OptionRecord,
-    Part,
-    PickRecord,
-    RoundRecord,
-    RoundRow,
-)
+from bayescmr.campaign.recording import first_round, fitted_round
+from bayescmr.campaign.records import Attempt, NewAttempt, OptionRecord, Part, RoundRow
 from bayescmr.campaign.store import Store
 from bayescmr.design.active import Active
 from bayescmr.design.exploration import Exploration
 from bayescmr.design.model_check import ModelCheck
-from bayescmr.design.outlook import Candidate, Option
-from bayescmr.design.policy import Pick
-from bayescmr.planning.advice import Advice, advise
-from bayescmr.planning.explanation import explain
+from bayescmr.planning.advice import advise
 from bayescmr.planning.initial import First, initial_design
 from bayescmr.planning.model_checks import model_checks
 from bayescmr.planning.predictions import pit_of_new
 from bayescmr.planning.space import Made
-from bayescmr.posterior import Posterior
 from bayescmr.runs import RunTable
 
-#: Name of the policy of the first runs, in the record.
-INITIAL = "initial design"
+Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -131,131 +116,18 @@ class Desk:
             checks=checks,
             may_escalate=not any(r.decision.get("escalated") for r in rounds),
         )
-        return self._record(number, table, posterior, advice, pit, budget.spent)
-
-    def _begin(self, number: int, first: Sequence[First], spent: float) -> Decision:
-        """Record the first runs, which are chosen without a posterior."""
-        picks = tuple(
-            PickRecord(
-                (
-                    OptionRecord(
-                        parts=(self._part(one.candidate, one.checkpoint),),
-                        score=0.0,
-                        value=0.0,
-                        cost=one.cost,
-                        propensity=1.0,
-                    ),
-                ),
-                chosen=0,
-            )
-            for one in first
-        )
-        record = RoundRecord(
-            number=number,
-            fingerprint="",
-            posterior={},
-            seed=self.config.seed,
-            policy=INITIAL,
-            software=version("bayescmr"),
-            spent=spent,
-            forecast=None,
-            decision={"stop": None, "because": [_first_words(one) for one in first]},
-            picks=picks,
-        )
+        record = fitted_round(self.config, number, table, posterior, advice, pit, budget.spent)
         self.store.add_round(self.name, self.lease, record)
-        return self._reserve(number, [pick.options[0] for pick in picks])
-
-    def _record(
-        self,
-        number: int,
-        table: RunTable,
-        posterior: Posterior,
-        advice: Advice,
-        pit: np.ndarray[Any, Any],
-        spent: float,
-    ) -> Decision:
-        config = self.config
         stop = advice.assessment.stop
-        cmr, own = (
-            c.summary(config.estimand, config.prob) for c in (advice.cmr, advice.cmr.next_run)
-        )
-        converged = posterior.converged and advice.cmr.converged
-        picks = tuple(self._pick(advice, pick) for pick in advice.picks)
-        record = RoundRecord(
-            number=number,
-            fingerprint=table.fingerprint,
-            posterior={
-                "estimand": config.estimand,
-                "cmr": vars(cmr),
-                "next_run": vars(own),
-                "converged": converged,
-                "problems": [*posterior.verdict.problems, *advice.cmr.verdict.problems],
-                "pit": [float(value) for value in pit],
-            },
-            seed=config.seed,
-            policy=Active().name,
-            software=version("bayescmr"),
-            spent=spent,
-            forecast=_finite(advice.state.forecast),
-            decision={
-                "ratio": advice.cmr.decide(config.risk, config.estimand),
-                "risk": config.risk,
-                "state": state_to(advice.state),
-                "counts": converged,
-                "findings": [
-                    {"reason": f.reason.value, "hits": f.hits, "sentence": f.sentence}
-                    for f in advice.assessment.findings
-                ],
-                "held_back": list(advice.assessment.held_back),
-                "escalated": advice.escalated,
-                "because": [explain(advice, pick).sentence for pick in advice.picks],
-                "stop": None
-                if stop is None
-                else {
-                    "reason": stop.reason.value,
-                    "certified": stop.certified,
-                    "sentence": stop.sentence,
-                    "caveats": list(stop.caveats),
-                },
-            },
-            picks=picks,
-        )
-        self.store.add_round(self.name, self.lease, record)
         if stop is not None:
             self.store.set_state(self.name, "stopped", stop.sentence)
             return Decision(number, (), stop.sentence)
-        return self._reserve(number, [pick.options[pick.chosen] for pick in picks])
+        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
 
-    def _pick(self, advice: Advice, pick: Pick) -> PickRecord:
-        scores = pick.scores
-        options = tuple(
-            OptionRecord(
-                parts=self._parts(advice, option),
-                score=float(scores.score[n]),
-                value=float(scores.value[n]),
-                cost=float(scores.cost[n]),
-                propensity=float(pick.propensities[n]),
-                diagnostics={
-                    name: _finite(float(values[n])) for name, values in scores.diagnostics.items()
-                },
-            )
-            for n, option in enumerate(scores.options)
-        )
-        return PickRecord(options, pick.option)
-
-    def _parts(self, advice: Advice, option: Option) -> tuple[Part, ...]:
-        trajectories = advice.outlook.trajectories
-        return tuple(self._part(trajectories[i].candidate, k) for i, k in option.parts)
-
-    def _part(self, candidate: Candidate, checkpoint: int) -> Part:
-        return Part(
-            run=run_name(self.config, candidate),
-            size=candidate.size,
-            domain=candidate.domain,
-            ratio=candidate.ratio,
-            seed=candidate.seed,
-            until=int(candidate.checkpoints[checkpoint]),
-        )
+    def _begin(self, number: int, first: Sequence[First], spent: float) -> Decision:
+        record = first_round(self.config, number, first, spent)
+        self.store.add_round(self.name, self.lease, record)
+        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
 
     def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
         """Set aside what was picked; nothing where the budget has shrunk meanwhile."""
@@ -296,7 +168,7 @@ class Desk:
             return None
         return self._reserve(last.number, last.chosen)
 
-    def _pit(self, rounds: Sequence[RoundRow], table: RunTable) -> np.ndarray[Any, Any]:
+    def _pit(self, rounds: Sequence[RoundRow], table: RunTable) -> Float:
         """All PIT values so far: those on record, and those of losses that came since."""
         known = [np.asarray(r.posterior.get("pit", []), dtype=float) for r in rounds[-1:]]
         fitted = [r.number for r in rounds if r.posterior]
@@ -310,15 +182,3 @@ class Desk:
 
 def _counts(row: RoundRow) -> bool:
     return bool(row.decision.get("counts"))
-
-
-def _first_words(first: First) -> str:
-    c = first.candidate
-    return (
-        f"{c.size:.4g} parameters, ratio {c.ratio:g}, {c.checkpoints[first.checkpoint]:.4g} tokens,"
-        f" seed {c.seed}: one of the first runs, made before there is a posterior"
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
