@@ -14,8 +14,6 @@ Open = Literal["reserved", "submitted"]
 #: ``done``: reached ``until``. ``stopped``: saved before, may be gone on with. ``lost``: nobody
 #: knows what became of it.
 Outcome = Literal["done", "stopped", "diverged", "failed", "lost"]
-Role = Literal["general", "domain"]
-Kind = Literal["loss", "change"]
 
 STATES: tuple[State, ...] = get_args(State)
 OPEN: tuple[Open, ...] = get_args(Open)

@@ -294,7 +294,14 @@ def _rubbish(text: str, where: str) -> CampaignError:
     )
 
 
-def _rows(data: Mapping[str, Any], where: str) -> list[LossRow]:
+def rows_of(data: Mapping[str, Any], where: str) -> list[LossRow]:
+    """Return the losses of one line: ``tokens``, and columns of the wide run table.
+
+    Raises
+    ------
+    CampaignError
+        An unknown key, or a number that is none; ``where`` says which line.
+    """
     tokens = data.get("tokens")
     if not (is_number(tokens) and tokens >= 0 and float(tokens).is_integer()):
         raise CampaignError(f"{where}: tokens: got {tokens!r}, expected a whole number >= 0")
