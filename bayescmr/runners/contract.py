@@ -249,7 +249,7 @@ def read_losses(folder: Path) -> list[LossRow]:
     for number, raw in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         objects = _objects(raw, where, last=number == len(lines))
-        for row in [row for data in objects for row in _rows(data, where)]:
+        for row in [row for data in objects for row in rows_of(data, where)]:
             key = (row.tokens, row.role, row.eval_set, row.kind)
             first, line = found.setdefault(key, (row, number))
             if first != row:
