@@ -20,8 +20,10 @@ RULES = [PosteriorVariance, Epig, Information, LossVariance, Straddle]
 PAIRS = ((0, 1), (1, 2), (4, 5))
 
 
-def propose(outlook, rule=PosteriorVariance, *, budget=1e17, batch=4, seed=0, share=0.1):
-    policy = Active(rule(), Exploration(share))
+def propose(
+    outlook, rule=PosteriorVariance, *, budget=1e17, batch=4, seed=0, share=0.1, second=None
+):
+    policy = Active(rule(), Exploration(share), second)
     return policy.propose(outlook, budget=budget, batch=batch, rng=np.random.default_rng(seed))
 
 
@@ -64,7 +66,7 @@ def test_propensities_are_the_frequencies_of_batches(linear):
     from scipy.stats import chi2
 
     outlook = linear(n=3, k=2, draws=200, pairs=((0, 1),))
-    policy = Active(PosteriorVariance(), Exploration(0.6))
+    policy = Active(PosteriorVariance(), Exploration(0.6), refinement=None)
     rng = np.random.default_rng(7)
     n, counts, chance = 3000, {}, {}
     for _ in range(n):
