@@ -1,9 +1,9 @@
 """A second look at the best options, by means that do not take draws to be Gaussian.
 
 The linear value is a lower bound, and may rank wrongly where the CMR bends strongly with losses.
-The best options are looked at again, by re-weighting where its weights can be trusted, else by
-regression. Both are noisy where the first look is not, so they overrule it only where they differ
-from it by more than chance.
+The best options are looked at again. Regression adds what a bend explains, re-weighting needs no
+form at all but is noisier; each overrules what comes before it only by more than chance, and
+re-weighting only where its weights can be trusted.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ Index = npt.NDArray[np.intp]
 
 #: Numbers of a second look, as they stand in ``Scores.diagnostics``; NaN for options not looked at.
 DIAGNOSTICS = ("linear", "regression", "reweighted", "good_weights", "ess")
-#: Standard errors by which a second look must differ from the first.
-_ERRORS = 2.0
+#: Standard errors by which a value must differ from the former to overrule it. In 40 options a
+#: smaller number would let chance choose.
+_ERRORS = 3.0
 
 
 @dataclass(frozen=True)
@@ -127,11 +128,9 @@ class _Look:
         drop, drop_error = _mean(self.left - told.left)
         more = bend(losses, noise, self.cmr, self._more(self.all, len(at))) - self.bend
         bent, bent_error = _mean(more)
-        value = linear
-        if told.trusted:
-            value = drop if abs(drop - linear) > _ERRORS * drop_error else linear
-        elif bent > _ERRORS * bent_error:
-            value = linear + bent
+        value = linear + bent if bent > _ERRORS * bent_error else linear
+        if told.trusted and abs(drop - value) > _ERRORS * drop_error:
+            value = drop
         numbers = (linear, linear + bent, drop, told.good, told.ess)
         return max(value, 0.0), dict(zip(DIAGNOSTICS, numbers, strict=True))
 
