@@ -1,11 +1,9 @@
-"""What knowledge is worth to a decision: regret, and its expected drop.
+"""What losses would be worth to a decision: the expected drop of its regret.
 
-The decision is a ratio. One that turns out above the CMR costs ``c_over`` for each unit of ratio,
-one below it ``c_under``. The best is the CMR's quantile at the risk
-``c_under / (c_over + c_under)``. Losses are in units of ratio, with ``c_over + c_under = 1``.
-
-What counts is the next run's CMR. Its run effect no probe can tell, so part of its variance stays
-whatever is learnt.
+The decision is a ratio. Each unit of ratio below the CMR costs 1 (a ratio forgone), each unit
+above it ``(1 - risk) / risk``, so that the best decision is the quantile at ``risk`` and its
+expected loss the regret (`bayescmr.design.precision.regret`). What counts is the CMR of the next
+run, whose run effect no probe can tell: part of its variance stays whatever is learnt.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ Float = npt.NDArray[np.float64]
 
 
 def expected_loss(draws: Float, ratio: float, risk: float) -> float:
-    """Expected loss of a ratio, over draws of the next run's CMR.
+    """Expected loss of a ratio, in units of a ratio forgone.
 
     Parameters
     ----------
@@ -30,22 +28,11 @@ def expected_loss(draws: Float, ratio: float, risk: float) -> float:
     ratio : float
         The decision.
     risk : float
-        In (0, 1): ``c_under``; ``c_over`` is the rest.
+        In (0, 1).
     """
     _check(risk)
-    over, under = np.maximum(ratio - draws, 0.0), np.maximum(draws - ratio, 0.0)
-    return float(np.mean((1.0 - risk) * over + risk * under))
-
-
-def best_quantile(draws: Float, risk: float) -> float:
-    """The ratio with the least expected loss: a quantile of the next run's CMR."""
-    _check(risk)
-    return float(np.quantile(draws, risk, method="inverted_cdf"))
-
-
-def regret(draws: Float, risk: float) -> float:
-    """Expected loss of the best ratio: what it costs not to know the next run's CMR."""
-    return expected_loss(draws, best_quantile(draws, risk), risk)
+    short = draws - ratio
+    return float(np.mean(np.maximum(short, -short * (1.0 - risk) / risk)))
 
 
 def irreducible(outlook: Outlook) -> float:
@@ -70,19 +57,19 @@ def evsi(reduction: Float | float, variance: float, risk: float, stays: float = 
     Returns
     -------
     ndarray, shape of ``reduction``
-        In units of ratio; for Gaussian CMRs, whose regret is ``phi(z_risk) sd``.
+        In units of a ratio forgone; for Gaussian CMRs, whose regret is ``phi(z_risk) sd / risk``.
     """
     _check(risk)
-    density = np.exp(-0.5 * ndtri(risk) ** 2) / np.sqrt(2.0 * np.pi)
+    per_sd = np.exp(-0.5 * ndtri(risk) ** 2) / np.sqrt(2.0 * np.pi) / risk
     left = np.maximum(variance - np.asarray(reduction, dtype=float), 0.0)
-    return np.asarray(density * (np.sqrt(variance + stays) - np.sqrt(left + stays)))
+    return np.asarray(per_sd * (np.sqrt(variance + stays) - np.sqrt(left + stays)))
 
 
 def evpi(variance: float, risk: float, stays: float = 0.0) -> float:
     """Expected value of perfect information: the EVSI of all that probes could ever tell.
 
-    No run nor batch of runs is worth more, so it is safe to stop once it is less than the cheapest
-    run costs. Parameters are those of `evsi`.
+    No run nor batch of runs is worth more. Parameters are those of `evsi`. Of draws that are not
+    Gaussian, `bayescmr.design.precision.probe_value` tells the same without a closed form.
     """
     return float(evsi(variance, variance, risk, stays))
 
