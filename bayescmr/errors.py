@@ -57,3 +57,7 @@ class DesignError(BayesCMRError, ValueError):
 
 class CampaignError(BayesCMRError, RuntimeError):
     """A campaign, its store or its probes cannot go on as asked."""
+
+
+class BudgetError(CampaignError):
+    """Probes cost more FLOPs than their campaign has left."""

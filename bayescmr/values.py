@@ -1,4 +1,4 @@
-"""What counts as a number in an argument."""
+"""What counts as a number in an argument, and how values look in messages."""
 
 from __future__ import annotations
 
@@ -20,3 +20,9 @@ def is_number(value: object, *, infinite: bool = False) -> TypeGuard[float]:
         return math.isfinite(value) or (infinite and not math.isnan(value))
     except OverflowError:
         return infinite
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Cut a name that would fill the screen; names may have 10 kB and line ends."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."

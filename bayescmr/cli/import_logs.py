@@ -119,7 +119,7 @@ def _show(logs: list[Log], notes: list[str], *, guess: bool, json_mode: bool) ->
 
 
 def _inventory(log: Log) -> list[dict[str, Any]]:
-    from bayescmr.runs.logs.events import shorten
+    from bayescmr.values import shorten
 
     rows = []
     for keys, part in log.events.groupby(["run", "metric", "split"], sort=False):

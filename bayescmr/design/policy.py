@@ -71,7 +71,10 @@ class Pick:
 class Policy(Protocol):
     """A rule that says what to run next."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in records and tables."""
+        ...
 
     def propose(
         self, outlook: Outlook, *, budget: float, batch: int, rng: np.random.Generator

@@ -140,6 +140,26 @@ class Hierarchy:
             new_domain=0.0 if domain in self.domains else 1.0,
         )
 
+    def unexplained(self, sizes: Sequence[float]) -> Float:
+        """Correlation of what probed sizes do not tell of the effects of others, not scaled.
+
+        Parameters
+        ----------
+        sizes : sequence of float
+            Non-embedding parameters (count), probed or not.
+
+        Returns
+        -------
+        ndarray, shape (sizes, sizes)
+            Covariance of size effects of sd 1 given those of the probed sizes; its diagonal is
+            ``Place.new_size`` squared.
+        """
+        logs = np.log(np.asarray(sizes, dtype=float))
+        prior = np.exp(-np.abs(logs[:, None] - logs) / self.size_length)
+        shared = np.exp(-np.abs(logs[:, None] - self._log_sizes) / self.size_length)
+        rows = np.linalg.solve(self._size_factor, shared.T)
+        return np.asarray(prior - rows.T @ rows)
+
     def design(self, groups: Sequence[tuple[float, str, str]]) -> Float:
         """Design rows of probed groups, shape (groups, terms)."""
         rows = {g: self.place(*g).row for g in dict.fromkeys(groups)}

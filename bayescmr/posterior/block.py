@@ -118,6 +118,44 @@ class BlockPosterior:
         sampled = self.sampled(size, domain, eval_set)
         return {p.name: np.asarray(p.natural(sampled[p.name])) for p in self.spec.law.parameters}
 
+    def thetas(self, sizes: Sequence[float], domain: str, eval_set: str) -> list[Theta]:
+        """Law parameters of several sizes at once, each as :meth:`theta` has them.
+
+        Sizes never probed share part of their effects with each other, as near sizes do; one at a
+        time, they would all share everything. The first is as :meth:`theta` alone has it.
+
+        Parameters
+        ----------
+        sizes : sequence of float
+            Distinct non-embedding parameters (count).
+        domain, eval_set : str
+            As in :meth:`sampled`.
+        """
+        n, n_par = self.n_draws, len(self.spec.parameters)
+        covariance = self.hierarchy.unexplained(sizes)
+        # Zero for probed sizes, whose rows rounding would otherwise make indefinite.
+        new = [self.hierarchy.place(size, domain, eval_set).new_size > 0 for size in sizes]
+        weights = np.zeros_like(covariance)
+        if any(new):
+            weights[np.ix_(new, new)] = np.linalg.cholesky(covariance[np.ix_(new, new)])
+        rng = np.random.default_rng([self.seed, 5, ROLES.index(self.spec.role)])
+        innovations = rng.standard_normal((len(sizes), n, n_par))
+        if any(new):
+            innovations[new.index(True)] = self._fresh[0]
+        sd = np.exp(self.ln_effect_sd.reshape(n, n_par, -1)[:, :, FACTORS.index("size")])
+        found = []
+        for size, row in zip(sizes, weights, strict=True):
+            place = self.hierarchy.place(size, domain, eval_set)
+            alone = self.sampled(size, domain, eval_set)
+            shift = sd * (np.tensordot(row, innovations, 1) - place.new_size * self._fresh[0])
+            found.append(
+                {
+                    p.name: np.asarray(p.natural(alone[p.name] + shift[:, i]))
+                    for i, p in enumerate(self.spec.law.parameters)
+                }
+            )
+        return found
+
     def change(
         self, size: float, domain: str, eval_set: str, tokens: npt.ArrayLike, ratio: npt.ArrayLike
     ) -> Float:

@@ -301,12 +301,15 @@ def evaluation_steps(config: Config) -> tuple[int, ...]:
 
     The first after 0 is a 64th of the run, where there are enough steps.
     """
-    last = steps_of(config)
-    n = config.checkpoints
-    if n == 1:
+    return spaced_steps(steps_of(config), config.checkpoints)
+
+
+def spaced_steps(last: int, count: int) -> tuple[int, ...]:
+    """Return 0 and at most ``count`` steps, evenly in their logarithm, the last one included."""
+    if count == 1 or last <= 1:
         return (0, last)
-    wanted = {round(last * 64 ** (k / (n - 1) - 1)) for k in range(n)}
-    return (0, *sorted(max(step, 1) for step in wanted if step > 0)) if last > 1 else (0, last)
+    wanted = {round(last * 64 ** (k / (count - 1) - 1)) for k in range(count)}
+    return (0, *sorted(step for step in wanted if step > 0))
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -84,8 +84,8 @@ class Layout:
         return f"{stem}_{role}" if plain else f"{stem}_{role}:{eval_set}"
 
 
-def _measure(name: str) -> tuple[Quantity, str, Role] | None:
-    """Quantity, evaluation set and role of a wide column; None for any other column."""
+def measure_of(name: str) -> tuple[Quantity, str, Role] | None:
+    """Return quantity, evaluation set and role of a wide column; None for any other column."""
     match = _WIDE.fullmatch(name)
     if match is None:
         return None
@@ -137,7 +137,7 @@ def layout_of(names: Sequence[str], problems: Problems) -> Layout:
                 expected="one",
                 fix="rename or drop the others",
             )
-    wide = {name: m for name in names if (m := _measure(name)) is not None}
+    wide = {name: m for name in names if (m := measure_of(name)) is not None}
     long = [name for name in names if name in LONG_ONLY]
     if wide and long:
         problems.add(

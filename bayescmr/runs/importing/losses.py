@@ -11,7 +11,7 @@ from bayescmr.errors import MappingError
 from bayescmr.runs.importing.mapping import LossOf, RunOf
 from bayescmr.runs.importing.merge import merge
 from bayescmr.runs.importing.report import Report
-from bayescmr.runs.logs.events import shorten
+from bayescmr.values import shorten
 
 #: Standard deviation of the error of rounding to a grid of 1.
 ROUNDING = 1 / math.sqrt(12)

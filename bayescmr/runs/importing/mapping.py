@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from bayescmr.errors import MappingError
+from bayescmr.fields import Fields, Reader
 from bayescmr.runs.columns import Role
-from bayescmr.runs.importing.fields import Fields, Reader
 from bayescmr.yaml_loader import parse_yaml
 
 SCHEMA = 1
@@ -154,7 +154,7 @@ def read_mapping(path: str | Path) -> Mapping:
 def parse_mapping(text: str, source: str) -> Mapping:
     """Read a mapping from YAML text; see `read_mapping`."""
     data = parse_yaml(text, source, "a mapping", MappingError)
-    reader = Reader(source)
+    reader = Reader(source, MappingError)
     top = reader.fields(data, "", ("schema", "defaults", "runs"))
     top.check("schema", top.get("schema") == SCHEMA, f"{SCHEMA}")
     defaults = reader.fields(top.get("defaults", {}), "defaults", _RUN_KEYS[2:])

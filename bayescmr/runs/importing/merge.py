@@ -11,7 +11,7 @@ import pandas as pd
 from bayescmr.errors import MappingError
 from bayescmr.runs.importing.mapping import RunOf
 from bayescmr.runs.importing.report import Report
-from bayescmr.runs.logs.events import shorten
+from bayescmr.values import shorten
 
 
 def merge(events: pd.DataFrame, run: RunOf, what: str, where: str, report: Report) -> pd.DataFrame:

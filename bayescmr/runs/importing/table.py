@@ -18,7 +18,7 @@ from bayescmr.runs.importing.merge import merge
 from bayescmr.runs.importing.report import Report
 from bayescmr.runs.importing.tokens import tokens_at
 from bayescmr.runs.logs import Log
-from bayescmr.runs.logs.events import shorten
+from bayescmr.values import shorten
 
 _ORDER = ("run", "size", "domain", "ratio", "tokens", "eval_set", "role", "loss", "se", "base")
 

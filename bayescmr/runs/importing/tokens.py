@@ -11,7 +11,7 @@ from bayescmr.errors import MappingError
 from bayescmr.runs.cells import Float
 from bayescmr.runs.importing.mapping import RunOf
 from bayescmr.runs.importing.report import Report
-from bayescmr.runs.logs.events import shorten
+from bayescmr.values import shorten
 
 #: Counters whose ratio to the step varies by less are proportional to it.
 _PROPORTIONAL = 1e-9

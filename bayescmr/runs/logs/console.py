@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from bayescmr.runs.logs.events import Events, Log, shorten
+from bayescmr.runs.logs.events import Events, Log
 from bayescmr.runs.logs.files import Content, whole_lines
+from bayescmr.values import shorten
 
 
 def whole_text(content: Content) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bayescmr.errors import LogError
+from bayescmr.values import shorten
 
 #: Columns of a table of events, in order.
 COLUMNS = (
@@ -111,12 +112,6 @@ class Events:
                 "precision": np.array(self.precision, dtype=np.float64),
             }
         )
-
-
-def shorten(text: str, most: int = 60) -> str:
-    """Cut a name that would fill the screen; names may have 10 kB and line ends."""
-    text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def fail(source: str, got: str, expected: str, fix: str = "") -> NoReturn:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from bayescmr.runs.logs.events import Events, Log, fail, shorten
+from bayescmr.runs.logs.events import Events, Log, fail
 from bayescmr.runs.logs.files import Content, as_number, parse_json
 from bayescmr.runs.logs.rounding import round_doubles
+from bayescmr.values import shorten
 
 NAME = "lm-evaluation-harness results"
 _ABOUT = ("alias", "name", "sample_len", "samples")

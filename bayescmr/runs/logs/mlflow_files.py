@@ -10,9 +10,10 @@ import pandas as pd
 import yaml
 
 from bayescmr.errors import LogError
-from bayescmr.runs.logs.events import Events, Log, fail, shorten
+from bayescmr.runs.logs.events import Events, Log, fail
 from bayescmr.runs.logs.files import Content, digest_of_files, whole_lines
 from bayescmr.runs.logs.rounding import round_doubles
+from bayescmr.values import shorten
 from bayescmr.yaml_loader import parse_yaml
 
 NAME = "MLflow folder"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bayescmr.errors import MappingError
-from bayescmr.runs.logs.events import shorten
-from bayescmr.values import is_number
+from bayescmr.errors import BayesCMRError
+from bayescmr.values import is_number, shorten
 
 #: Problems printed in full; the rest is counted.
 _SHOWN = 10
@@ -20,10 +19,13 @@ class Reader:
     ----------
     source : str
         Its name in messages.
+    error : type
+        Class of the error that tells of them.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, error: type[BayesCMRError]) -> None:
         self.source = source
+        self.error = error
         self._problems: list[str] = []
 
     def add(self, where: str, got: str, expected: str, fix: str = "") -> None:
@@ -34,19 +36,24 @@ class Reader:
             f"{self.source}: {path}got {shorten(got, 100)}, expected {expected}{tail}"
         )
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All problems noted so far."""
+        return tuple(self._problems)
+
     def raise_if_any(self) -> None:
         """Raise one error with all problems.
 
         Raises
         ------
-        MappingError
-            If there are any.
+        BayesCMRError
+            Of the class given, if there are any.
         """
         if not self._problems:
             return
         found = list(dict.fromkeys(self._problems))
         more = [f"... and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-        raise MappingError("\n".join([*found[:_SHOWN], *more]))
+        raise self.error("\n".join([*found[:_SHOWN], *more]))
 
     def fields(self, data: Any, where: str, known: Sequence[str] | None) -> Fields:
         """Read a mapping; without ``known``, any text is a key."""

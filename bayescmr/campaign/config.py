@@ -1,0 +1,272 @@
+"""What a campaign is told once, at its start: question, runs that could be made, budget, rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from bayescmr.cmr import Estimand, Target
+from bayescmr.cmr.estimands import ESTIMANDS
+from bayescmr.design.stop_rules import StopRules
+from bayescmr.errors import BayesCMRError, CampaignError
+from bayescmr.fields import Fields, Reader
+from bayescmr.planning.read_space import space_of
+from bayescmr.planning.space import Space
+from bayescmr.planning.task import Task
+from bayescmr.posterior.intervals import PROB
+from bayescmr.values import is_number
+from bayescmr.yaml_loader import parse_yaml
+
+SCHEMA = 1
+_KEYS = (
+    "schema", "name", "target", "estimand", "model", "seed", "risk", "prob", "budget", "space",
+    "stop", "exploration", "batch", "probe", "runner", "attempts", "folder", "runs",
+)  # fmt: skip
+_TARGET = ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base")
+_STOP = ("width", "regret", "price")
+_PROBE = ("command", "settings", "by_size")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How a run is made: any command that keeps the contract of :mod:`bayescmr.runners.contract`.
+
+    Parameters
+    ----------
+    command : tuple of str
+        Words with placeholders; see the contract.
+    settings : mapping
+        Free form; handed on in ``job.json``.
+    by_size : mapping from size to mapping
+        Settings of one size, over the others.
+    """
+
+    command: tuple[str, ...]
+    settings: Mapping[str, Any]
+    by_size: Mapping[float, Mapping[str, Any]]
+
+    def of(self, size: float) -> dict[str, Any]:
+        """Return the settings of a size."""
+        return {**self.settings, **self.by_size.get(size, {})}
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that a campaign is told.
+
+    Parameters
+    ----------
+    name : str
+        Of the campaign in its store.
+    target : Target
+        Question.
+    estimand : {"tolerance", "turning_point", "gu"}
+        Which CMR.
+    model : str
+        Name or file of the model.
+    seed : int
+        Of fits and of the exploration.
+    risk, prob : float
+        Allowed chance of breaking the bound; probability of the interval; in (0, 1).
+    budget : float
+        FLOPs.
+    space : Space
+        Runs that could be made.
+    stop : StopRules
+        When it is enough.
+    exploration : float
+        Share of picks that are not the best one, in [0, 1): what lets rules be compared later.
+    batch : int
+        Runs picked at most after one fit.
+    probe : Probe or None
+        How a run is made; None for a campaign that only asks and is told.
+    runner : mapping
+        ``kind`` (local, slurm, ray) and its options.
+    attempts : int
+        How often a run that failed is tried.
+    folder : Path
+        For files of the runs; absolute.
+    runs : str or None
+        Run table of earlier runs, read at the start.
+    data : mapping
+        The same as plain data, as it is stored.
+    """
+
+    name: str
+    target: Target
+    estimand: Estimand
+    model: str
+    seed: int
+    risk: float
+    prob: float
+    budget: float
+    space: Space
+    stop: StopRules
+    exploration: float
+    batch: int
+    probe: Probe | None
+    runner: Mapping[str, Any]
+    attempts: int
+    folder: Path
+    runs: str | None
+    data: Mapping[str, Any]
+
+    @property
+    def task(self) -> Task:
+        """Question, space and rules."""
+        return Task(self.target, self.space, self.stop, self.estimand, self.risk, self.prob)
+
+
+def read_config(path: str | Path) -> Config:
+    """Read ``campaign.yaml``; paths in it are relative to its folder.
+
+    Raises
+    ------
+    CampaignError
+        With every problem of the file, one per line.
+    """
+    source = Path(path)
+    try:
+        text = source.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise CampaignError(f"{source}: cannot read the campaign: {reason}") from None
+    data = parse_yaml(text, str(source), "a campaign", CampaignError)
+    if isinstance(data, dict):
+        home = source.resolve().parent
+        # What is stored must mean the same from wherever it is read again.
+        data = {**data, "folder": str((home / str(data.get("folder", "probes"))).resolve())}
+        for key in ("runs", "model"):
+            if isinstance(data.get(key), str) and (home / data[key]).is_file():
+                data[key] = str((home / data[key]).resolve())
+    return config_of(data, str(source))
+
+
+def config_of(data: Any, source: str) -> Config:
+    """Read a campaign from plain data; see :func:`read_config`."""
+    reader = Reader(source, CampaignError)
+    top = reader.fields(data, "", _KEYS)
+    if top.has("schema"):
+        top.check("schema", top.get("schema") == SCHEMA, f"{SCHEMA}")
+    name = top.text("name", "a name")
+    target = _target(reader, top)
+    domain = "?" if target is None else target.domain
+    space = space_of(reader, top.get("space"), "space", domain)
+    stop = _stop(reader, top)
+    estimand = top.one_of("estimand", ESTIMANDS) if top.has("estimand") else "tolerance"
+    budget = top.number("budget", "FLOPs > 0, for example 1e18")
+    top.check("budget", budget > 0, "FLOPs > 0, for example 1e18")
+    seed = top.get("seed", 1)
+    top.check("seed", _whole(seed, 0), "a whole number >= 0")
+    risk = _share(top, "risk", 0.1)
+    prob = _share(top, "prob", PROB)
+    top.check("risk", risk > 0, "a probability in (0, 1)")
+    top.check("prob", prob > 0, "a probability in (0, 1)")
+    exploration = _share(top, "exploration", 0.1)
+    batch, attempts = top.get("batch", 1), top.get("attempts", 3)
+    top.check("batch", _whole(batch, 1), "a whole number >= 1")
+    top.check("attempts", _whole(attempts, 1), "a whole number >= 1")
+    runner = top.get("runner", {"kind": "local"})
+    if not isinstance(runner, dict) or not isinstance(runner.get("kind"), str):
+        reader.add("runner", repr(runner), "a mapping with kind: local, slurm, ray or manual")
+    runs = top.get("runs")
+    top.check("runs", runs is None or isinstance(runs, str), "the path of a run table")
+    model = top.text("model", "a model") if top.has("model") else "turning_point"
+    _check_model(reader, model)
+    probe = _probe(reader, top)
+    if probe is not None and space is not None:
+        for size in probe.by_size:
+            if size not in space.sizes:
+                reader.add("probe.by_size", f"{size:g}", "sizes of space.sizes")
+    reader.raise_if_any()
+    assert target is not None and space is not None and stop is not None
+    return Config(
+        name=name,
+        target=target,
+        estimand=cast(Estimand, estimand),
+        model=model,
+        seed=seed,
+        risk=risk,
+        prob=prob,
+        budget=float(budget),
+        space=space,
+        stop=stop,
+        exploration=exploration,
+        batch=batch,
+        probe=probe,
+        runner=runner,
+        attempts=attempts,
+        folder=Path(str(top.get("folder", "probes"))).absolute(),
+        runs=runs,
+        data=data,
+    )
+
+
+def _target(reader: Reader, top: Fields) -> Target | None:
+    fields = reader.fields(top.get("target"), "target", _TARGET)
+    missing = [key for key in ("size", "domain", "tokens") if not fields.has(key)]
+    for key in missing:
+        reader.add(f"target.{key}", "nothing", "a value")
+    if missing:
+        return None
+    try:
+        return Target(**{key: fields.get(key) for key in _TARGET if fields.has(key)})
+    except BayesCMRError as error:
+        reader.add("target", "a question that cannot be asked", str(error))
+        return None
+
+
+def _stop(reader: Reader, top: Fields) -> StopRules | None:
+    fields = reader.fields(top.get("stop", {}), "stop", _STOP)
+    width, regret, price = (
+        None if fields.get(key) is None else fields.number(key, "a number > 0") for key in _STOP
+    )
+    try:
+        return StopRules(width=width, regret=regret, price=price)
+    except BayesCMRError as error:
+        reader.add("stop", "rules that cannot be kept", str(error))
+        return None
+
+
+def _probe(reader: Reader, top: Fields) -> Probe | None:
+    if not top.has("probe"):
+        return None
+    fields = reader.fields(top.get("probe"), "probe", _PROBE)
+    command = fields.get("command")
+    words = command.split() if isinstance(command, str) else command
+    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+        reader.add("probe.command", repr(command), "a list of words, for example [bayescmr, probe]")
+        words = []
+    settings = fields.get("settings", {})
+    by_size = fields.get("by_size", {})
+    if not isinstance(settings, dict):
+        reader.add("probe.settings", repr(settings), "a mapping")
+    if not isinstance(by_size, dict) or not all(
+        is_number(k) and isinstance(v, dict) for k, v in by_size.items()
+    ):
+        reader.add("probe.by_size", repr(by_size), "a mapping from sizes to mappings")
+        by_size = {}
+    return Probe(tuple(words), settings, {float(k): v for k, v in by_size.items()})
+
+
+def _check_model(reader: Reader, model: str) -> None:
+    from bayescmr.model.spec import load_model
+
+    try:
+        load_model(model)
+    except BayesCMRError as error:
+        reader.add("model", model, str(error))
+
+
+def _share(fields: Fields, key: str, default: float) -> float:
+    if not fields.has(key):
+        return default
+    value = fields.number(key, "a share")
+    fields.check(key, 0 <= value < 1, "a number in [0, 1)")
+    return value
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

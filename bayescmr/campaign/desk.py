@@ -1,0 +1,184 @@
+"""What the holder of a campaign's lease does with it: decide, reserve, record, settle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bayescmr.campaign.config import Config
+from bayescmr.campaign.fits import fit_round, last_fit, table_of
+from bayescmr.campaign.history import state_from
+from bayescmr.campaign.lease import Lease
+from bayescmr.campaign.progress import runs_made
+from bayescmr.campaign.recording import first_round, fitted_round
+from bayescmr.campaign.records import Attempt, NewAttempt, OptionRecord, Part, RoundRow
+from bayescmr.campaign.store import Store
+from bayescmr.design.active import Active
+from bayescmr.design.exploration import Exploration
+from bayescmr.design.model_check import ModelCheck
+from bayescmr.planning.advice import advise
+from bayescmr.planning.initial import First, initial_design
+from bayescmr.planning.model_checks import model_checks
+from bayescmr.planning.predictions import pit_of_new
+from bayescmr.planning.space import Made
+from bayescmr.runs import RunTable
+
+Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What came of a round.
+
+    Parameters
+    ----------
+    number : int
+        Of the round.
+    attempts : tuple of Attempt
+        Reserved for the picks; none where the campaign stops.
+    stop : str or None
+        Why it stops.
+    """
+
+    number: int
+    attempts: tuple[Attempt, ...]
+    stop: str | None
+
+
+class Desk:
+    """A campaign in the hands of one controller.
+
+    Everything is read from the store anew, so that nothing is lost with the process.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is kept.
+    config : Config
+        What it was told.
+    lease : Lease
+        The right to write.
+    """
+
+    def __init__(self, store: Store, config: Config, lease: Lease) -> None:
+        self.store, self.config, self.lease = store, config, lease
+
+    @property
+    def name(self) -> str:
+        """Of the campaign."""
+        return self.config.name
+
+    def made(self) -> list[Made]:
+        """Runs begun so far."""
+        return runs_made(self.config, self.store.attempts(self.name), self.store.runs(self.name))
+
+    def decide(self, batch: int) -> Decision:
+        """Fit what is there, decide, and set the cost of the next runs aside.
+
+        A round that was recorded, and whose picks a kill kept from being reserved, is gone on
+        with instead.
+
+        Parameters
+        ----------
+        batch : int
+            Runs to pick at most.
+        """
+        rounds = self.store.rounds(self.name)
+        interrupted = self._interrupted(rounds)
+        if interrupted is not None:
+            return interrupted
+        number = len(rounds) + 1
+        budget = self.store.budget(self.name)
+        made = self.made()
+        first = initial_design(self.config.space, made, budget.left)
+        if first:
+            return self._begin(number, first, budget.spent)
+        table = table_of(self.config, self.store.runs(self.name))
+        pit = self._pit(rounds, table)
+        posterior = fit_round(self.config, table, number)
+
+        def checks() -> tuple[ModelCheck, ...]:
+            return model_checks(posterior, self.config.task, pit)
+
+        advice = advise(
+            posterior,
+            self.config.task,
+            made,
+            Active(exploration=Exploration(self.config.exploration)),
+            budget=budget.left,
+            batch=batch,
+            rng=self._rng(number),
+            history=[state_from(r.decision["state"]) for r in rounds if _counts(r)],
+            number=number,
+            checks=checks,
+            may_escalate=not any(r.decision.get("escalated") for r in rounds),
+        )
+        record = fitted_round(self.config, number, table, posterior, advice, pit, budget.spent)
+        self.store.add_round(self.name, self.lease, record)
+        stop = advice.assessment.stop
+        if stop is not None:
+            self.store.set_state(self.name, "stopped", stop.sentence)
+            return Decision(number, (), stop.sentence)
+        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
+
+    def _begin(self, number: int, first: Sequence[First], spent: float) -> Decision:
+        record = first_round(self.config, number, first, spent)
+        self.store.add_round(self.name, self.lease, record)
+        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
+
+    def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
+        """Set aside what was picked; nothing where the budget has shrunk meanwhile."""
+        reached = {run.run: run.reached for run in self.made()}
+        new = [self._attempt(p, reached.get(p.run, 0.0)) for option in chosen for p in option.parts]
+        made = self.store.reserve(self.name, self.lease, number, new) if new else []
+        return Decision(number, tuple(made), None)
+
+    def _attempt(self, part: Part, reached: float) -> NewAttempt:
+        space = self.config.space
+        marks = space.checkpoints[part.size]
+        return NewAttempt(
+            run=part.run,
+            size=part.size,
+            domain=part.domain,
+            ratio=part.ratio,
+            seed=part.seed,
+            tokens=int(marks[-1]),
+            checkpoints=tuple(int(mark) for mark in marks),
+            until=part.until,
+            cost=float(space.flops(part.size, reached, [part.until])[0]),
+        )
+
+    def again(self, attempt: Attempt) -> Attempt:
+        """Set aside another attempt of a run whose last one failed."""
+        part = Part(
+            attempt.run, attempt.size, attempt.domain, attempt.ratio, attempt.seed, attempt.until
+        )
+        reached = {run.run: run.reached for run in self.made()}
+        new = self._attempt(part, reached.get(part.run, 0.0))
+        return self.store.reserve(self.name, self.lease, attempt.round, [new])[0]
+
+    def _interrupted(self, rounds: Sequence[RoundRow]) -> Decision | None:
+        if not rounds or not rounds[-1].chosen:
+            return None
+        last = rounds[-1]
+        if any(attempt.round == last.number for attempt in self.store.attempts(self.name)):
+            return None
+        return self._reserve(last.number, last.chosen)
+
+    def _pit(self, rounds: Sequence[RoundRow], table: RunTable) -> Float:
+        """All PIT values so far: those on record, and those of losses that came since."""
+        known = [np.asarray(r.posterior.get("pit", []), dtype=float) for r in rounds[-1:]]
+        fitted = [r.number for r in rounds if r.posterior]
+        before = last_fit(self.config, fitted[-1]) if fitted else None
+        new = np.empty(0) if before is None else pit_of_new(before, self.config.task, table)
+        return np.concatenate([*known, new])
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.config.seed, number, 1])
+
+
+def _counts(row: RoundRow) -> bool:
+    return bool(row.decision.get("counts"))

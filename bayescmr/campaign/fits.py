@@ -1,0 +1,65 @@
+"""Fits of a campaign: the run table of its store, the posterior, and the file it is kept in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayescmr.campaign.config import Config
+from bayescmr.errors import BayesCMRError, CampaignError
+from bayescmr.posterior import Posterior, fit, load
+from bayescmr.runs import RunTable
+
+
+def table_of(config: Config, frame: pd.DataFrame) -> RunTable:
+    """Validate the run table of a campaign.
+
+    Raises
+    ------
+    CampaignError
+        It cannot be fitted, for reasons that its messages name.
+    """
+    try:
+        least = config.space.min_tokens
+        return RunTable.from_frame(
+            frame, source=f"campaign {config.name}", min_tokens=least if least > 0 else None
+        )
+    except BayesCMRError as error:
+        raise CampaignError(str(error)) from None
+
+
+def fit_seed(config: Config, number: int) -> int:
+    """Return the seed of a round's fit: the same whenever the round is made again."""
+    return int(np.random.SeedSequence([config.seed, number]).generate_state(1)[0])
+
+
+def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
+    """Fit the table, and keep the posterior in ``fits/round-NNNN.nc`` of the campaign's folder.
+
+    It starts from scratch, so that the store alone decides what comes out, whatever was killed.
+
+    Raises
+    ------
+    PosteriorFileError, SamplingError
+        The file cannot be written; the sampler failed.
+    """
+    posterior = fit(runs, seed=fit_seed(config, number), model=config.model)
+    posterior.save(fit_file(config, number))
+    return posterior
+
+
+def last_fit(config: Config, number: int) -> Posterior | None:
+    """Return the posterior of a round as it was kept; None where its file is gone."""
+    path = fit_file(config, number)
+    try:
+        found = load(path)
+    except BayesCMRError:
+        return None
+    return found if isinstance(found, Posterior) else None
+
+
+def fit_file(config: Config, number: int) -> Path:
+    """Return where the posterior of a round is kept."""
+    return config.folder / "fits" / f"round-{number:04d}.nc"

@@ -1,0 +1,1 @@
+"""Revisions, each as it was when it was published: never changed afterwards."""
