@@ -4,7 +4,7 @@
 # The Python of the environment: a version ("3.13"), a command or a path.
 PYTHON ?= $(shell cat .python-version)
 # Extras installed for the tests.
-EXTRAS := probes,corpora,huggingface,ray,slurm,campaign,postgres,pdf,docs,loggers,dev
+EXTRAS := probes,corpora,huggingface,ray,slurm,campaign,postgres,botorch,pdf,docs,loggers,dev
 # Size of the calibration studies, and how many simulations run at once.
 SIMULATIONS := 200
 REPLICATES := 60
