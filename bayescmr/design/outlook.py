@@ -130,6 +130,9 @@ class Outlook:
         Trajectories that are also considered two at a time.
     pending : tuple of Trajectory
         Runs that are paid for and whose losses are not yet in.
+    tolerance : float
+        Allowed rise of the general loss, nats/token, which ``excess`` is counted from. Only rules
+        that look at the candidates' own rise (straddle) need it.
     """
 
     trajectories: tuple[Trajectory, ...]
@@ -139,6 +142,7 @@ class Outlook:
     excess: Float
     pairs: tuple[tuple[int, int], ...] = ()
     pending: tuple[Trajectory, ...] = ()
+    tolerance: float = 0.05
 
     def __post_init__(self) -> None:
         draws = {len(self.cmr), len(self.next_run), len(self.excess)}
