@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from bayescmr.cmr import Estimand, Target
 from bayescmr.cmr.estimands import ESTIMANDS
-from bayescmr.design.stopping import StopRules
+from bayescmr.design.stop_rules import StopRules
 from bayescmr.errors import BayesCMRError, CampaignError
 from bayescmr.fields import Fields, Reader
 from bayescmr.planning.read_space import space_of
@@ -23,7 +23,7 @@ _KEYS = (
     "exploration", "batch", "probe", "runner", "attempts", "folder", "runs",
 )  # fmt: skip
 _TARGET = ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base")
-_STOP = ("width", "prob", "regret", "price", "forgone_cost")
+_STOP = ("width", "regret", "price")
 _PROBE = ("command", "settings", "by_size")
 
 

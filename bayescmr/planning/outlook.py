@@ -94,6 +94,7 @@ def outlook(
         excess=view.excess(),
         pairs=_pairs(candidates),
         pending=tuple(_pending(view, space, made, seen)),
+        tolerance=view.tolerance,
     )
 
 
@@ -150,9 +151,14 @@ class _View:
         )
         if turning:
             return np.asarray(law.slope(theta, tokens, GRID[None, :], reference))
-        base = float(self.frame.loc[_near(self.frame["size"], target.size), "base"].mean())
-        rise = np.asarray(law.change(theta, tokens, GRID[None, :], reference))
-        return rise - target.tolerance_of(self.eval_set, base)
+        return np.asarray(law.change(theta, tokens, GRID[None, :], reference)) - self.tolerance
+
+    @property
+    def tolerance(self) -> float:
+        """Allowed rise of this set at the target, nats/token."""
+        near = (self.frame["size"] / self.cmr.target.size - 1.0).abs() < 1e-9
+        base = float(self.frame.loc[near, "base"].mean())
+        return self.cmr.target.tolerance_of(self.eval_set, base)
 
     def seen(self, run: str) -> _Seen | None:
         rows = self.frame[self.frame["run"] == run].sort_values("tokens")
@@ -188,10 +194,6 @@ class _View:
     def _noise(self, tokens: Float, variance: Float, ratio: float) -> Float:
         x = np.log(tokens / self.block.hierarchy.reference.tokens)
         return covariance(self.block.scales, x, variance, ratio == 1.0)
-
-
-def _near(values: pd.Series, size: float) -> pd.Series:
-    return (values / size - 1.0).abs() < 1e-9
 
 
 def _pending(

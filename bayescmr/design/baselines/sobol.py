@@ -107,7 +107,8 @@ def _spread(u: Float, values: Float) -> Float:
         return np.full(len(u), levels[0])
     low = levels[0] - (levels[1] - levels[0]) / 2
     high = levels[-1] + (levels[-1] - levels[-2]) / 2
-    return low + u * (high - low)
+    spread: Float = low + u * (high - low)
+    return spread
 
 
 def _stop(trajectory: Trajectory, tokens: float, budget: float) -> int:

@@ -1,0 +1,83 @@
+"""Does the answer hang on the runs that are least like the target? Refits without them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayescmr.design.model_check import ModelCheck
+from bayescmr.design.outlook import Float
+from bayescmr.errors import DesignError
+
+# Above this an answer moves more than the runs left out explain: two-sided 5 % of a normal.
+LIMIT = 2.0
+# Share of the posterior sd that a refit may move for nothing: approximations and Monte Carlo error.
+_FLOOR = 0.3
+
+
+def hausman(full: Float, sub: Float) -> float:
+    """By how many standard errors an answer moves when runs are left out.
+
+    If the model is right, both fits aim at the same value, and their difference has the variance
+    that the left-out runs took away: ``var(sub) - var(full)``.
+
+    Parameters
+    ----------
+    full : ndarray, shape (draws,)
+        CMR from all runs.
+    sub : ndarray, shape (other draws,)
+        The same, from the fit without some of the runs.
+
+    Returns
+    -------
+    float
+        ``(mean(full) - mean(sub)) / sqrt(max(var(sub) - var(full), (0.3 sd(full))**2))``; 0 where
+        both are the same single value.
+
+    Raises
+    ------
+    DesignError
+        Unless there are two or more finite draws of each.
+
+    References
+    ----------
+    Hausman 1978, Econometrica 46(6). The floor keeps a refit that is hardly wider from dividing
+    by nothing.
+    """
+    for name, draws in (("full", full), ("sub", sub)):
+        if draws.ndim != 1 or len(draws) < 2 or not np.isfinite(draws).all():
+            raise DesignError(
+                f"refit: {name}: got shape {draws.shape}, expected two or more finite draws"
+            )
+    moved = float(full.mean() - sub.mean())
+    v_full, v_sub = float(full.var(ddof=1)), float(sub.var(ddof=1))
+    scale = np.sqrt(max(v_sub - v_full, _FLOOR**2 * v_full))
+    if scale > 0:
+        return float(moved / scale)
+    return 0.0 if moved == 0 else float(np.copysign(np.inf, moved))
+
+
+def refit_check(name: str, full: Float, sub: Float | None) -> ModelCheck:
+    """Judge a refit without some of the runs.
+
+    Parameters
+    ----------
+    name : str
+        `SMALLEST_SIZE_OUT`, `FAR_RATIOS_OUT` or another.
+    full : ndarray, shape (draws,)
+        CMR from all runs.
+    sub : ndarray, shape (other draws,) or None
+        CMR from the refit; None where too few runs are left to fit.
+    """
+    if sub is None:
+        return ModelCheck(
+            name, None, float("nan"), f"{name}: cannot be checked, too few runs would be left"
+        )
+    z = hausman(full, sub)
+    passed = abs(z) <= LIMIT
+    return ModelCheck(
+        name,
+        passed,
+        z,
+        f"{name}: the CMR goes from {full.mean():.3g} to {sub.mean():.3g}, {abs(z):.1f} standard"
+        f" errors ({'at most' if passed else 'more than'} {LIMIT:g})",
+    )
