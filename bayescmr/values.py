@@ -1,9 +1,10 @@
-"""What counts as a number in an argument."""
+"""What counts as a number in an argument, and values as JSON knows them."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -20,3 +21,18 @@ def is_number(value: object, *, infinite: bool = False) -> TypeGuard[float]:
         return math.isfinite(value) or (infinite and not math.isnan(value))
     except OverflowError:
         return infinite
+
+
+def plain(data: Any) -> Any:
+    """Turn numpy scalars, tuples and mappings into what JSON knows; NaN and infinity into None."""
+    if isinstance(data, Mapping):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    if isinstance(data, np.ndarray):
+        return plain(data.tolist())
+    if isinstance(data, np.generic):
+        return plain(data.item())
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    return data
