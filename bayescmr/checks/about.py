@@ -99,16 +99,20 @@ class About:
 
     def differences(self, other: About) -> Iterator[str]:
         """Yield a phrase for what makes this no result of another's question: got, expected."""
-        mine, theirs = self.to_dict(), other.to_dict()
         if self.model_fingerprint != other.model_fingerprint:
             yield f"a study of the model {self.model}, expected {other.model} with its priors"
         elif self.runs_fingerprint != other.runs_fingerprint:
             yield "a study of another run table, expected that of this posterior"
         elif self.draws_fingerprint != other.draws_fingerprint:
             yield "a study of other draws, expected those of this posterior file"
-        for name in ("target", "risk", "estimand", "prob"):
-            if mine[name] != theirs[name]:
-                yield f"{name} {_words(mine[name])}, expected {_words(theirs[name])}"
+        mine, theirs = self._question(), other._question()
+        for name in dict.fromkeys([*mine, *theirs]):
+            if mine.get(name) != theirs.get(name):
+                yield f"{name} {_words(mine.get(name))}, expected {_words(theirs.get(name))}"
+
+    def _question(self) -> dict[str, Any]:
+        asked = {"risk": self.risk, "estimand": self.estimand, "prob": self.prob}
+        return self.target.to_dict() | asked
 
 
 @dataclass(frozen=True)
@@ -254,7 +258,7 @@ def _records(rows: Any) -> list[dict[str, Any]]:
 
 
 def _words(value: Any) -> str:
-    """Entries of a target, or a number, as a phrase."""
+    """Entry of a question as a phrase; one number for each set where there are several."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items() if v is not None)
+        return " ".join(f"{name}={number:.15g}" for name, number in value.items())
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -60,9 +60,6 @@ class Asked:
     file: str
     studies: Studies = NONE
 
-    def __post_init__(self) -> None:
-        self.studies.check(self.posterior, self.about)
-
     @cached_property
     def about(self) -> About:
         """The draws and the question, as results of checks name them."""

@@ -150,6 +150,7 @@ def report_data(
         raise TargetError(f"target: got {type(target).__name__}, expected a Target")
     risk, prob = check_prob(risk, "risk", "0.1"), check_prob(prob)
     asked = Asked(posterior, target, risk, estimand, prob, file, studies)
+    studies.check(posterior, asked.about)
     found = checks(asked)
     sections = [
         header(asked),
