@@ -115,7 +115,7 @@ def indented(text: str, width: int) -> str:
 def print_shift(console: Console, found: Shifts, wanted: str) -> None:
     """Print the verdict on how far an answer moves."""
     status = "PASS" if found.passed else "REVIEW"
-    lost = f"; {found.not_converged} fits have not converged" if found.not_converged else ""
+    lost = f"; not converged: {found.not_converged}" if found.not_converged else ""
     console.print(
         f"verdict: {status}: largest shift {found.largest_shift:.2f} posterior sds of the CMR"
         f"{lost} (PASS: {wanted} by more than {found.limit:g})",

@@ -277,7 +277,9 @@ def _shifts(
         return not_run(
             title, "needs refits", threshold="answer hardly moves", source=source, advice=run
         )
-    lost = f"; {found.not_converged} fits have not converged" if found.not_converged else ""
+    lost = f"; not converged: {found.not_converged}" if found.not_converged else ""
+    if lost:
+        advice = f"A fit that has not converged says nothing: sample for longer. {advice}"
     return judged(
         title,
         found.passed,

@@ -32,11 +32,11 @@ def other_priors(asked: Asked) -> Iterator[Block]:
         yield _not_run(asked, "refits under wider and narrower priors", "sensitivity", " --widen 2")
         return
     yield text(
-        "Refits under other priors. Of ",
+        "Refits under other priors: ",
         Number("alternatives_refits", len(found.table) - 1),
-        " refits ",
+        "; of these not converged: ",
         Number("alternatives_not_converged", int((~found.table["converged"].iloc[1:]).sum())),
-        " did not converge. ",
+        ". ",
         *_verdict(asked, found, "alternatives"),
     )
     yield _alternatives(asked, found)
@@ -60,13 +60,13 @@ def single_runs(asked: Asked) -> Iterator[Block]:
     first = found.table.iloc[0]
     yield text(
         "The answer without each probe in turn: draws are re-weighted, and where the weights are"
-        " unreliable the model is fitted again without the probe, which was done for ",
-        Number("influence_refits", int(found.table["exact"].sum())),
-        " of ",
+        " unreliable the model is fitted again without the probe. Probes: ",
         Number("influence_probes", len(found.table)),
-        " probes; ",
+        "; refits: ",
+        Number("influence_refits", int(found.table["exact"].sum())),
+        "; of these not converged: ",
         Number("influence_not_converged", found.not_converged),
-        f" of these fits did not converge. The probe {name(str(first['run']), 60)} moves the answer"
+        f". The probe {name(str(first['run']), 60)} moves the answer"
         " most: without it the safe share is ",
         Number("influence_most_decision", float(first["decision"]), "%", 3, "down"),
         ", and what is called safe with it has then a risk of ",
@@ -104,7 +104,8 @@ def _verdict(asked: Asked, found: Shifts, prefix: str) -> tuple[Piece, ...]:
     return (
         f"Median of the {ESTIMAND_WORDS[asked.estimand]} and safe share move by at most ",
         Number(f"{prefix}_largest_shift", found.largest_shift, "", 2),
-        f" posterior sds of it (up to {found.limit:g} is let pass). Verdict: {status}.",
+        f" posterior sds of it. Verdict: {status} (PASS: at most {found.limit:g}, and all fits have"
+        " converged).",
     )
 
 
