@@ -219,7 +219,7 @@ class Campaign:
             with self.store.acquire(self.name, _holder(), patience) as lease:
                 controller = Controller(self.store, self.config, lease, runner)
                 look = None if watch is None else partial(_show, watch, self)
-                controller.run(interval=interval, watch=look, stop=stop)
+                controller.run(interval=interval, patience=patience, watch=look, stop=stop)
         finally:
             runner.close()
         return self.snapshot()
@@ -244,7 +244,7 @@ class Campaign:
         """
         if self.store.campaign(self.name).state != "running":
             return []
-        with self.store.acquire(self.name, _holder(), patience) as lease, beating(lease):
+        with self.store.acquire(self.name, _holder(), patience) as lease, beating(lease, patience):
             decision = Desk(self.store, self.config, lease).decide(count)
             for attempt in decision.attempts:
                 self.store.submitted(attempt.key, lease, BY_HAND, {})

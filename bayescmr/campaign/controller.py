@@ -23,8 +23,8 @@ from bayescmr.errors import CampaignError
 from bayescmr.runners.base import Job, Runner, Status
 from bayescmr.runners.contract import LossRow, ProbeJob, expand, reached, read_losses, write_job
 
-#: Seconds between two beats of the lease.
-BEAT = 2.0
+#: Beats of a lease in the time after which others take its holder for dead.
+BEATS = 10
 
 
 class Controller:
@@ -72,7 +72,7 @@ class Controller:
         return moved
 
     def run(
-        self, *, interval: float, watch: Callable[[], None] | None = None,
+        self, *, interval: float, patience: float, watch: Callable[[], None] | None = None,
         stop: threading.Event | None = None,
     ) -> str:  # fmt: skip
         """Go on until the campaign has stopped or is paused, and nothing is under way.
@@ -81,6 +81,8 @@ class Controller:
         ----------
         interval : float
             Seconds between two looks where nothing changes.
+        patience : float
+            Seconds after which others take a controller that gives no sign of life for dead.
         watch : callable, optional
             Called after every look.
         stop : threading.Event, optional
@@ -97,7 +99,7 @@ class Controller:
             The lease was lost, or the store or the disk cannot go on; call again once they can.
         """
         stop = stop or threading.Event()
-        with beating(self.lease) as lost:
+        with beating(self.lease, patience) as lost:
             while not stop.is_set():
                 moved = self.step()
                 if lost:
@@ -244,13 +246,13 @@ class Controller:
 
 
 @contextmanager
-def beating(lease: Lease) -> Iterator[list[CampaignError]]:
+def beating(lease: Lease, patience: float) -> Iterator[list[CampaignError]]:
     """Beat a lease in the background, also through long fits; yields what went wrong, if it did."""
     lost: list[CampaignError] = []
     end = threading.Event()
 
     def beat() -> None:
-        while not end.wait(BEAT):
+        while not end.wait(patience / BEATS):
             try:
                 lease.beat()
             except CampaignError as error:
