@@ -151,7 +151,7 @@ class Controller:
             until=attempt.until,
             checkpoints=attempt.checkpoints,
             settings=self._probe.of(attempt.size),
-            root=str(self.config.folder.parent),
+            root=self.config.root,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
