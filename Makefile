@@ -5,6 +5,8 @@
 PYTHON ?= $(shell cat .python-version)
 # Extras installed for the tests.
 EXTRAS := probes,corpora,huggingface,ray,slurm,campaign,postgres,botorch,pdf,docs,loggers,dev
+# Loggers that are installed aside, for the tests of what reads their logs.
+LOGGERS := tests/runs/logs/loggers.txt
 # Size of the calibration studies, and how many simulations run at once.
 SIMULATIONS := 200
 REPLICATES := 60
@@ -30,7 +32,7 @@ help: ## list the targets
 demo: $(VENV)/.stamp-demo ## run the demonstration; its results go to demo/
 	@$(VENV)/bin/bayescmr demo --out demo
 
-test: $(VENV)/.stamp-test ## run the whole test suite (ARGS="..." goes to pytest)
+test: $(VENV)/.stamp-test $(if $(findstring loggers,$(EXTRAS)),$(VENV)/.stamp-loggers) ## run the whole test suite (ARGS="..." goes to pytest)
 	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.stamp-test ## check style, formatting and types
@@ -97,6 +99,13 @@ $(VENV)/.stamp-test: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing bayescmr with the extras $(EXTRAS) into $(VENV)"
 	@$(INSTALL) --editable ".[$(EXTRAS)]"
 	@touch $@ $(VENV)/.stamp-demo
+
+# Loggers that cannot live in the environment; a test without them skips, and says so.
+$(VENV)/.stamp-loggers: $(LOGGERS) | $(VENV)/.stamp-test
+	@rm -rf $(VENV)/loggers
+	@$(UV) pip install --quiet --python $(VENV)/bin/python --no-deps --target $(VENV)/loggers \
+		--requirements $(LOGGERS) && touch $@ || { rm -rf $(VENV)/loggers; \
+		echo "*** NOT INSTALLED: $(LOGGERS); its tests are SKIPPED ***" >&2; }
 
 $(VENV)/.stamp-benchmark: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing bayescmr with the extra benchmark into $(VENV)"

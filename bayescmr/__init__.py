@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayescmr.checks.influence import Influence, influence
-    from bayescmr.checks.priors import prior_alternatives, widen_priors
+    from bayescmr.checks.priors import PriorAlternatives, prior_alternatives, widen_priors
     from bayescmr.checks.review import DesignReview, design_review
     from bayescmr.checks.sbc import sbc
     from bayescmr.checks.sensitivity import Sensitivity, sensitivity
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         prior_predictive,
         simulate_runs,
     )
+    from bayescmr.report.studies import Studies
     from bayescmr.runs import RunTable, read_runs
 
 _HOME = {
@@ -38,9 +39,11 @@ _HOME = {
     "DesignReview": "bayescmr.checks.review",
     "Influence": "bayescmr.checks.influence",
     "Posterior": "bayescmr.posterior",
+    "PriorAlternatives": "bayescmr.checks.priors",
     "RunTable": "bayescmr.runs",
     "Sensitivity": "bayescmr.checks.sensitivity",
     "StackedPosterior": "bayescmr.posterior",
+    "Studies": "bayescmr.report.studies",
     "Target": "bayescmr.cmr",
     "best_ratio": "bayescmr.cmr",
     "compare": "bayescmr.comparison",
@@ -73,9 +76,11 @@ __all__ = [
     "DesignReview",
     "Influence",
     "Posterior",
+    "PriorAlternatives",
     "RunTable",
     "Sensitivity",
     "StackedPosterior",
+    "Studies",
     "Target",
     "best_ratio",
     "compare",

@@ -1,9 +1,10 @@
-"""What counts as a number in an argument, and how values look in messages."""
+"""What counts as a number, what JSON knows of values, and how messages show them."""
 
 from __future__ import annotations
 
 import math
-from typing import TypeGuard
+from collections.abc import Mapping
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -26,3 +27,18 @@ def shorten(text: str, most: int = 60) -> str:
     """Cut a name that would fill the screen; names may have 10 kB and line ends."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def plain(data: Any) -> Any:
+    """Turn numpy scalars, tuples and mappings into what JSON knows; NaN and infinity into None."""
+    if isinstance(data, Mapping):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    if isinstance(data, np.ndarray):
+        return plain(data.tolist())
+    if isinstance(data, np.generic):
+        return plain(data.item())
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    return data

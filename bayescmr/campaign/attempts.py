@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from bayescmr.campaign.campaigns import budget_of
 from bayescmr.campaign.checked import finite, label, mapping, one_of, printable, whole
 from bayescmr.campaign.lease import Lease
-from bayescmr.campaign.ledger import Change, changing, key_of
+from bayescmr.campaign.ledger import Change, changing
 from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import OPEN, OUTCOMES, ROUNDING, Attempt, NewAttempt, Outcome
 from bayescmr.campaign.rounds import round_key
@@ -193,11 +193,9 @@ class Attempts(StorePart):
         CampaignError
             There is no such campaign.
         """
-        with self._database.reading() as connection:
-            query = _SELECT.where(runs.c.campaign == key_of(connection, self._database, name))
-            if open_only:
-                query = query.where(attempts.c.state.in_(OPEN))
-            return [_attempt(row) for row in connection.execute(query.order_by(attempts.c.id))]
+        with self.reading(name) as (connection, campaign):
+            found = attempts_of(connection, campaign)
+        return [attempt for attempt in found if attempt.is_open or not open_only]
 
 
 _SELECT = (
@@ -210,6 +208,12 @@ _SELECT = (
     .join(runs, attempts.c.run == runs.c.id)
     .join(rounds, attempts.c.round == rounds.c.id)
 )
+
+
+def attempts_of(connection: Connection, campaign: int) -> list[Attempt]:
+    """Return the attempts of a campaign, in the order in which they were reserved."""
+    query = _SELECT.where(runs.c.campaign == campaign).order_by(attempts.c.id)
+    return [_attempt(row) for row in connection.execute(query)]
 
 
 def _attempt(row: Row[Any]) -> Attempt:

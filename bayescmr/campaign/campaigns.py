@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from bayescmr.campaign import ledger
 from bayescmr.campaign.checked import finite, mapping, one_of, printable
 from bayescmr.campaign.lease import Lease, acquire
-from bayescmr.campaign.ledger import BEGINNING, Change, changing, key_of
+from bayescmr.campaign.ledger import BEGINNING, Change, changing
 from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import OPEN, ROUNDING, STATES, Budget, CampaignRow, Event, State
 from bayescmr.campaign.tables import attempts, campaigns, leases, runs
@@ -78,8 +78,7 @@ class Campaigns(StorePart):
         CampaignError
             There is none of that name.
         """
-        with self._database.reading() as connection:
-            key = key_of(connection, self._database, name)
+        with self.reading(name) as (connection, key):
             row = connection.execute(select(campaigns).where(campaigns.c.id == key)).one()
             state = one_of(row.state, STATES, f"campaign {name}: state")
             return CampaignRow(row.name, row.config, state, row.reason, row.created)
@@ -126,8 +125,7 @@ class Campaigns(StorePart):
         CampaignError
             There is no such campaign.
         """
-        with self._database.reading() as connection:
-            key = key_of(connection, self._database, name)
+        with self.reading(name) as (connection, key):
             total = connection.scalar(select(campaigns.c.budget).where(campaigns.c.id == key))
             return budget_of(connection, key, float(total or 0.0))
 
@@ -139,8 +137,8 @@ class Campaigns(StorePart):
         CampaignError
             There is no such campaign.
         """
-        with self._database.reading() as connection:
-            return ledger.read(connection, key_of(connection, self._database, name))
+        with self.reading(name) as (connection, campaign):
+            return ledger.read(connection, campaign)
 
     def acquire(self, name: str, holder: str, patience: float) -> Lease:
         """Become the one controller of a campaign.

@@ -6,12 +6,14 @@ PostgreSQL writers of one campaign queue for the row of that campaign, see `ledg
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -107,7 +109,9 @@ class File(Database):
                 " that exists and may be written to"
             ) from None
         url = URL.create("sqlite", database=str(self._path))
-        super().__init__(create_engine(url, creator=self._connect), str(path))
+        super().__init__(
+            create_engine(url, creator=self._connect, json_deserializer=_parsed), str(path)
+        )
         event.listen(self._engine, "begin", _begin)
         self._identity: tuple[int, int] | None = None
 
@@ -162,6 +166,16 @@ class File(Database):
         return raw
 
 
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise CampaignError(
+            f"a column of JSON was changed by hand: got {text[:40]!r}; `bayescmr campaign audit`"
+            " says in which row"
+        ) from None
+
+
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -202,7 +216,12 @@ def database_of(url: str | Path, *, create: bool) -> Database:
     parsed = parsed.set(drivername="postgresql+psycopg")
     try:
         # A server that was started anew is noticed before a transaction, not in it.
-        engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = create_engine(
+            parsed,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10},
+            json_deserializer=_parsed,
+        )
     except ModuleNotFoundError:
         raise CampaignError(
             "PostgreSQL needs the package psycopg, which is not installed: pip install"

@@ -78,9 +78,6 @@ class Desk:
     def decide(self, batch: int) -> Decision:
         """Fit what is there, decide, and set the cost of the next runs aside.
 
-        A round that was recorded, and whose picks a kill kept from being reserved, is gone on
-        with instead.
-
         Parameters
         ----------
         batch : int
@@ -97,11 +94,17 @@ class Desk:
         if first:
             return self._begin(number, first, budget.spent)
         table = table_of(self.config, self.store.runs(self.name))
-        pit = self._pit(rounds, table)
-        posterior = fit_round(self.config, table, number)
+        fitted = [r for r in rounds if r.posterior]
+        # The same losses as before: another slot is free, and nothing is new to say.
+        same = bool(fitted) and fitted[-1].fingerprint == table.fingerprint
+        pit = self._pit(fitted, table)
+        posterior = last_fit(self.config, fitted[-1].number) if same else None
+        if posterior is None:
+            posterior = fit_round(self.config, table, number)
+        known = posterior
 
         def checks() -> tuple[ModelCheck, ...]:
-            return model_checks(posterior, self.config.task, pit)
+            return model_checks(known, self.config.task, pit)
 
         advice = advise(
             posterior,
@@ -110,11 +113,16 @@ class Desk:
             Active(exploration=Exploration(self.config.exploration)),
             budget=budget.left,
             batch=batch,
-            rng=self._rng(number),
-            history=[state_from(r.decision["state"]) for r in rounds if _counts(r)],
+            rng=np.random.default_rng([self.config.seed, number]),
+            # A rule is met twice only where there were new losses in between.
+            history=[
+                state_from(r.decision["state"])
+                for r in fitted
+                if r.decision["counts"] and r.fingerprint != table.fingerprint
+            ],
             number=number,
             checks=checks,
-            may_escalate=not any(r.decision.get("escalated") for r in rounds),
+            may_escalate=not any(r.decision["escalated"] for r in fitted),
         )
         record = fitted_round(self.config, number, table, posterior, advice, pit, budget.spent)
         self.store.add_round(self.name, self.lease, record)
@@ -129,56 +137,56 @@ class Desk:
         self.store.add_round(self.name, self.lease, record)
         return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
 
-    def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
-        """Set aside what was picked; nothing where the budget has shrunk meanwhile."""
-        reached = {run.run: run.reached for run in self.made()}
-        new = [self._attempt(p, reached.get(p.run, 0.0)) for option in chosen for p in option.parts]
-        made = self.store.reserve(self.name, self.lease, number, new) if new else []
-        return Decision(number, tuple(made), None)
-
-    def _attempt(self, part: Part, reached: float) -> NewAttempt:
-        space = self.config.space
-        marks = space.checkpoints[part.size]
-        return NewAttempt(
-            run=part.run,
-            size=part.size,
-            domain=part.domain,
-            ratio=part.ratio,
-            seed=part.seed,
-            tokens=int(marks[-1]),
-            checkpoints=tuple(int(mark) for mark in marks),
-            until=part.until,
-            cost=float(space.flops(part.size, reached, [part.until])[0]),
-        )
-
-    def again(self, attempt: Attempt) -> Attempt:
-        """Set aside another attempt of a run whose last one failed."""
+    def again(self, attempt: Attempt) -> Attempt | None:
+        """Set aside another attempt of a run whose last one failed; None without the budget."""
         part = Part(
             attempt.run, attempt.size, attempt.domain, attempt.ratio, attempt.seed, attempt.until
         )
+        new = self._attempts([part])
+        if new[0].cost > self.store.budget(self.name).left:
+            return None
+        return self.store.reserve(self.name, self.lease, attempt.round, new)[0]
+
+    def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
+        new = self._attempts([part for option in chosen for part in option.parts])
+        made = self.store.reserve(self.name, self.lease, number, new) if new else []
+        return Decision(number, tuple(made), None)
+
+    def _attempts(self, parts: Sequence[Part]) -> list[NewAttempt]:
+        space = self.config.space
         reached = {run.run: run.reached for run in self.made()}
-        new = self._attempt(part, reached.get(part.run, 0.0))
-        return self.store.reserve(self.name, self.lease, attempt.round, [new])[0]
+        return [
+            NewAttempt(
+                run=part.run,
+                size=part.size,
+                domain=part.domain,
+                ratio=part.ratio,
+                seed=part.seed,
+                tokens=int(space.checkpoints[part.size][-1]),
+                checkpoints=tuple(int(mark) for mark in space.checkpoints[part.size]),
+                until=part.until,
+                cost=float(space.flops(part.size, reached.get(part.run, 0.0), [part.until])[0]),
+            )
+            for part in parts
+        ]
 
     def _interrupted(self, rounds: Sequence[RoundRow]) -> Decision | None:
+        """Go on with a round whose picks a kill kept from being reserved."""
         if not rounds or not rounds[-1].chosen:
             return None
         last = rounds[-1]
         if any(attempt.round == last.number for attempt in self.store.attempts(self.name)):
             return None
+        if sum(option.cost for option in last.chosen) > self.store.budget(self.name).left:
+            return None
         return self._reserve(last.number, last.chosen)
 
-    def _pit(self, rounds: Sequence[RoundRow], table: RunTable) -> Float:
+    def _pit(self, fitted: Sequence[RoundRow], table: RunTable) -> Float:
         """All PIT values so far: those on record, and those of losses that came since."""
-        known = [np.asarray(r.posterior.get("pit", []), dtype=float) for r in rounds[-1:]]
-        fitted = [r.number for r in rounds if r.posterior]
-        before = last_fit(self.config, fitted[-1]) if fitted else None
-        new = np.empty(0) if before is None else pit_of_new(before, self.config.task, table)
-        return np.concatenate([*known, new])
-
-    def _rng(self, number: int) -> np.random.Generator:
-        return np.random.default_rng([self.config.seed, number, 1])
-
-
-def _counts(row: RoundRow) -> bool:
-    return bool(row.decision.get("counts"))
+        if not fitted:
+            return np.empty(0)
+        known = np.asarray(fitted[-1].posterior["pit"], dtype=float)
+        before = last_fit(self.config, fitted[-1].number)
+        if before is None:
+            return known
+        return np.concatenate([known, pit_of_new(before, self.config.task, table)])

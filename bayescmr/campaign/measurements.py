@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from bayescmr.campaign.added import AddedRun, added_runs
 from bayescmr.campaign.checked import finite, label, one_of, whole
 from bayescmr.campaign.lease import Lease
-from bayescmr.campaign.ledger import Change, changing, key_of
+from bayescmr.campaign.ledger import Change, changing
 from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import LossRow
 from bayescmr.campaign.run_table import run_table
@@ -117,8 +117,8 @@ class Measurements(StorePart):
         CampaignError
             There is no such campaign.
         """
-        with self._database.reading() as connection:
-            return run_table(connection, key_of(connection, self._database, name), name)
+        with self.reading(name) as (connection, campaign):
+            return run_table(connection, campaign, name)
 
 
 def _checked(row: LossRow, where: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def first_round(config: Config, number: int, first: Sequence[First], spent: floa
     ]
     return RoundRecord(
         number=number,
-        fingerprint="",
+        fingerprint="none",
         posterior={},
         seed=config.seed,
         policy=INITIAL,

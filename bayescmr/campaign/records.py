@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from bayescmr.runners.contract import LossRow as LossRow
+
 State = Literal["running", "paused", "stopped"]
 #: Of an attempt that is under way: paid for from the reserve, not yet settled.
 Open = Literal["reserved", "submitted"]
 #: ``done``: reached ``until``. ``stopped``: saved before, may be gone on with. ``lost``: nobody
 #: knows what became of it.
 Outcome = Literal["done", "stopped", "diverged", "failed", "lost"]
-Role = Literal["general", "domain"]
-Kind = Literal["loss", "change"]
 
 STATES: tuple[State, ...] = get_args(State)
 OPEN: tuple[Open, ...] = get_args(Open)
@@ -241,34 +241,6 @@ class Attempt:
     def is_open(self) -> bool:
         """True until it is settled."""
         return self.state in OPEN
-
-
-@dataclass(frozen=True)
-class LossRow:
-    """One measured loss of a run.
-
-    Parameters
-    ----------
-    tokens : int
-        CPT tokens; 0 is the base checkpoint.
-    role : {"general", "domain"}
-        Role of the evaluation set.
-    eval_set : str
-        Its name; ``general`` or ``domain`` where there is one only.
-    kind : {"loss", "change"}
-        Whether ``value`` is the loss, or loss minus base.
-    value : float
-        nats/token.
-    se : float or None
-        Its standard error, where one is known.
-    """
-
-    tokens: int
-    role: Role
-    eval_set: str
-    kind: Kind
-    value: float
-    se: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from bayescmr.campaign.checked import canonical, finite, label, mapping, whole
 from bayescmr.campaign.lease import Lease
-from bayescmr.campaign.ledger import changing, key_of, now
+from bayescmr.campaign.ledger import changing, now
 from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import OptionRecord, Part, PickRecord, RoundRecord, RoundRow
 from bayescmr.campaign.tables import options, rounds
@@ -20,6 +20,10 @@ from bayescmr.errors import CampaignError
 
 #: By how much propensities may miss a sum of 1: rounding of some thousand of them.
 SUM = 1e-6
+#: Columns of a table of options, behind the number of the round.
+_COLUMNS = (
+    "pick", "option", "chosen", "score", "value", "cost", "propensity", "parts", "diagnostics",
+)  # fmt: skip
 #: Columns of an option whose content its fingerprint covers.
 _CONTENT = ("parts", "score", "value", "cost", "propensity", "diagnostics", "chosen")
 
@@ -90,44 +94,8 @@ class Rounds(StorePart):
         CampaignError
             There is no such campaign.
         """
-        with self._database.reading() as connection:
-            key = key_of(connection, self._database, name)
-            rows = connection.execute(
-                select(rounds).where(rounds.c.campaign == key).order_by(rounds.c.number)
-            ).all()
-            chosen: dict[int, list[OptionRecord]] = {row.id: [] for row in rows}
-            for option in connection.execute(
-                select(options)
-                .join(rounds)
-                .where(rounds.c.campaign == key, options.c.chosen)
-                .order_by(options.c.round, options.c.pick)
-            ):
-                chosen[option.round].append(
-                    OptionRecord(
-                        tuple(Part(**part) for part in option.parts),
-                        option.score,
-                        option.value,
-                        option.cost,
-                        option.propensity,
-                        option.diagnostics,
-                    )
-                )
-        return [
-            RoundRow(
-                number=row.number,
-                fingerprint=row.fingerprint,
-                posterior=row.posterior,
-                seed=row.seed,
-                policy=row.policy,
-                software=row.software,
-                spent=row.spent,
-                forecast=row.forecast,
-                decision=row.decision,
-                chosen=tuple(chosen[row.id]),
-                created=row.created,
-            )
-            for row in rows
-        ]
+        with self.reading(name) as (connection, campaign):
+            return rounds_of(connection, campaign)
 
     def options(self, name: str, round: int) -> pd.DataFrame:
         """Return all options of a round, with propensities.
@@ -150,20 +118,60 @@ class Rounds(StorePart):
         CampaignError
             There is no such campaign or round.
         """
-        with self._database.reading() as connection:
-            key = round_key(connection, key_of(connection, self._database, name), name, round)
-            rows = connection.execute(
-                select(options)
-                .where(options.c.round == key)
-                .order_by(options.c.pick, options.c.option)
-            ).all()
-        columns = (
-            "pick", "option", "chosen", "score", "value", "cost", "propensity", "parts",
-            "diagnostics",
-        )  # fmt: skip
-        frame = pd.DataFrame([[getattr(row, c) for c in columns] for row in rows], columns=columns)
-        frame.insert(0, "round", round)
-        return frame
+        with self.reading(name) as (connection, campaign):
+            round_key(connection, campaign, name, round)
+            return options_of(connection, campaign, round)
+
+
+def rounds_of(connection: Connection, campaign: int) -> list[RoundRow]:
+    """Return the rounds of a campaign, the first first."""
+    rows = connection.execute(
+        select(rounds).where(rounds.c.campaign == campaign).order_by(rounds.c.number)
+    ).all()
+    chosen: dict[int, list[OptionRecord]] = {row.id: [] for row in rows}
+    for option in connection.execute(
+        select(options)
+        .join(rounds)
+        .where(rounds.c.campaign == campaign, options.c.chosen)
+        .order_by(options.c.round, options.c.pick)
+    ):
+        chosen[option.round].append(
+            OptionRecord(
+                tuple(Part(**part) for part in option.parts),
+                option.score,
+                option.value,
+                option.cost,
+                option.propensity,
+                option.diagnostics,
+            )
+        )
+    return [
+        RoundRow(
+            number=row.number,
+            fingerprint=row.fingerprint,
+            posterior=row.posterior,
+            seed=row.seed,
+            policy=row.policy,
+            software=row.software,
+            spent=row.spent,
+            forecast=row.forecast,
+            decision=row.decision,
+            chosen=tuple(chosen[row.id]),
+            created=row.created,
+        )
+        for row in rows
+    ]
+
+
+def options_of(connection: Connection, campaign: int, number: int | None = None) -> pd.DataFrame:
+    """Return the options of one round of a campaign, or of all, see `Rounds.options`."""
+    columns = [rounds.c.number.label("round"), *(options.c[name] for name in _COLUMNS)]
+    query = select(*columns).join(rounds).where(rounds.c.campaign == campaign)
+    if number is not None:
+        query = query.where(rounds.c.number == number)
+    query = query.order_by(rounds.c.number, options.c.pick, options.c.option)
+    rows = [tuple(row) for row in connection.execute(query)]
+    return pd.DataFrame(rows, columns=["round", *_COLUMNS])
 
 
 def round_key(connection: Connection, campaign: int, name: str, number: int) -> int:

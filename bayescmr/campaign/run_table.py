@@ -12,6 +12,7 @@ from bayescmr.campaign.records import OPEN
 from bayescmr.campaign.tables import attempts, losses, runs
 
 _FIRST = ("run", "size", "domain", "ratio", "tokens")
+_KINDS = ("loss", "change", "se")
 _LAST = ("seed", *ABOUT[:-1], "status", "source")
 
 
@@ -84,7 +85,8 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Columns in the order in which people read them; those without any value are left out."""
     names = {name for row in rows for name in row}
     measures = sorted(
-        names - {*_FIRST, *_LAST}, key=lambda name: (name.split("_")[0] != "loss", name[::-1])
+        names - {*_FIRST, *_LAST},
+        key=lambda name: (_KINDS.index(name.split("_")[0]), "_general" not in name, name),
     )
     columns = [*_FIRST, *measures, *_LAST]
     frame = pd.DataFrame(rows, columns=columns)

@@ -2,67 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayescmr.checks.about import About, Shifts, read_study, rows_of, study_dict, write_study
 from bayescmr.cmr import Estimand, Target
 from bayescmr.comparison.loo import LeaveOneOut, leave_one_run_out
 from bayescmr.comparison.steps import Progress
+from bayescmr.errors import CheckError
 from bayescmr.model.settings import Effort
 from bayescmr.posterior.answers import Answers
-from bayescmr.posterior.intervals import KIND, PROB, check_prob
+from bayescmr.posterior.intervals import KIND, PROB
 from bayescmr.posterior.subject import one_posterior
 
 Float = npt.NDArray[np.float64]
 
 
+#: Posterior sds by which a single run may move the answer. For DFBETAS, of which this is the
+#: analogue, Kutner et al. 2005 (Applied Linear Statistical Models, section 10.4) call more
+#: influential where data are few.
+MAX_SHIFT = 1.0
+
+_ROWS: Mapping[str, type] = {
+    "run": str,
+    "size": float,
+    "domain": str,
+    "ratio": float,
+    "median": float,
+    "lower": float,
+    "upper": float,
+    "decision": float,
+    "median_shift": float,
+    "decision_shift": float,
+    "risk_at_decision": float,
+    "khat": float,
+    "exact": bool,
+    "converged": bool,
+}
+
+
 @dataclass(frozen=True)
-class Influence:
+class Influence(Shifts):
     """What the answer at one target would be without each run.
 
     Parameters
     ----------
-    target : Target
-        The question.
-    risk : float
-        Of the decision.
-    estimand : {"tolerance", "turning_point", "gu"}
-        Which CMR.
-    median, decision : float
-        The answer of all runs.
+    about : About
+        Question, and the answer of all runs.
     table : DataFrame
         One row per run, the one that moves the answer most first: run, size, domain,
         ratio; median, lower, upper (of the CMR without the run), decision; median_shift,
         decision_shift (without minus with); risk_at_decision (the risk, without this run,
-        of the ratio that all runs call safe); khat, exact (whether refitted).
-    prob, kind
-        Of the intervals.
+        of the ratio that all runs call safe); khat, exact (whether refitted), converged (of
+        the refit; True where there was none).
     """
 
-    target: Target
-    risk: float
-    estimand: Estimand
-    median: float
-    decision: float
-    table: pd.DataFrame
-    prob: float
-    kind: str = KIND
+    limit: ClassVar[float] = MAX_SHIFT
+
+    @property
+    def median(self) -> float:
+        """Median of the CMR given all runs."""
+        return self.about.median
+
+    @property
+    def decision(self) -> float:
+        """Ratio that is safe given all runs."""
+        return self.about.decision
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: the stable format of ``bayescmr check influence --json``."""
-        return {
-            "estimand": self.estimand,
-            "risk": self.risk,
-            "median": self.median,
-            "decision": self.decision,
-            "prob": self.prob,
-            "kind": self.kind,
+        result = {
+            "kind": KIND,
+            "passed": self.passed,
+            "threshold": self.limit,
+            "largest_shift": self.largest_shift,
             "runs": self.table.to_dict(orient="records"),
         }
+        return study_dict("influence", self.about, result)
+
+    def write(self, path: str | Path) -> None:
+        """Write to a JSON file that ``bayescmr report --influence`` takes; whole or not at all.
+
+        Raises
+        ------
+        CheckError
+            It cannot be written.
+        """
+        write_study(Path(path), self.to_dict())
+
+    @classmethod
+    def read(cls, path: str | Path) -> Influence:
+        """Read what :meth:`write` wrote.
+
+        Raises
+        ------
+        CheckError
+            The file cannot be read, is damaged, or another one.
+        """
+        about, records = read_study(Path(path), "influence", "runs")
+        if not records:
+            raise CheckError(f"{path}: got no run, expected at least two; run the check again")
+        return cls(about, rows_of(Path(path), records, _ROWS))
 
 
 def influence(
@@ -108,10 +154,8 @@ def influence(
         The table has a general set of one run only.
     """
     fit = one_posterior(posterior)
-    check_prob(prob)
-    whole = fit.cmr(target)
-    decision = whole.decide(risk, estimand)
-    median = whole.summary(estimand, prob).median
+    about = About.of(fit, target, risk, estimand, prob)
+    whole, median, decision = fit.cmr(target), about.median, about.decision
     if loo is None:
         loo = leave_one_run_out(fit, effort=effort, progress=progress)
     rows = []
@@ -138,12 +182,14 @@ def influence(
         )
     table = pd.concat(
         [loo.table[["run", "size", "domain", "ratio"]], pd.DataFrame(rows)], axis=1
-    ).assign(khat=loo.table["khat"], exact=loo.table["exact"])
+    ).assign(
+        khat=loo.table["khat"], exact=loo.table["exact"], converged=loo.table["refit_converged"]
+    )
     table.insert(8, "median_shift", table["median"] - median)
     table.insert(9, "decision_shift", table["decision"] - decision)
     moved = table[["median_shift", "decision_shift"]].abs().max(axis=1)
     table = table.loc[moved.sort_values(ascending=False, kind="stable").index]
-    return Influence(target, risk, estimand, median, decision, table.reset_index(drop=True), prob)
+    return Influence(about, table.reset_index(drop=True))
 
 
 def weighted_quantiles(draws: Float, weights: Float, probs: Float) -> Float:

@@ -2,23 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from bayescmr.checks.about import About, Shifts, read_study, rows_of, study_dict, write_study
 from bayescmr.cmr import CMR, Estimand, Target
 from bayescmr.comparison.steps import Progress, Step
-from bayescmr.errors import ModelError
+from bayescmr.errors import CheckError, ModelError
 from bayescmr.model.settings import Effort
 from bayescmr.model.spec import ModelSpec, load_model, parse_model
 from bayescmr.posterior.answers import Answers
-from bayescmr.posterior.intervals import PROB
+from bayescmr.posterior.intervals import KIND, PROB
 from bayescmr.posterior.refit import refit
 from bayescmr.posterior.subject import one_posterior
 from bayescmr.values import is_number
 from bayescmr.yaml_loader import Loader
+
+#: Posterior sds by which other priors may move the answer. Power-scaling calls a prior
+#: influential from about 0.3 sds for each doubling of its power on.
+MAX_SHIFT = 0.5
+
+_ROWS: Mapping[str, type] = {
+    "model": str,
+    "converged": bool,
+    "median": float,
+    "lower": float,
+    "upper": float,
+    "prob": float,
+    "decision": float,
+    "median_shift": float,
+    "decision_shift": float,
+}
+
+
+@dataclass(frozen=True)
+class PriorAlternatives(Shifts):
+    """What the answer at one target would be under other priors.
+
+    Parameters
+    ----------
+    about : About
+        Question, and the answer under the model's own priors.
+    table : DataFrame, index model
+        The posterior's own model first: converged, median, lower, upper, prob, decision,
+        median_shift, decision_shift (alternative minus own).
+    """
+
+    limit: ClassVar[float] = MAX_SHIFT
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ``alternatives`` and what they are about."""
+        result = {
+            "kind": KIND,
+            "alternatives_passed": self.passed,
+            "alternatives_threshold": self.limit,
+            "largest_shift": self.largest_shift,
+            "alternatives": self.table.reset_index().to_dict(orient="records"),
+        }
+        return study_dict("sensitivity", self.about, result)
+
+    def write(self, path: str | Path) -> None:
+        """Write to a JSON file that ``bayescmr report --sensitivity`` takes; whole or not at all.
+
+        Raises
+        ------
+        CheckError
+            It cannot be written.
+        """
+        write_study(Path(path), self.to_dict())
+
+    @classmethod
+    def read(cls, path: str | Path) -> PriorAlternatives:
+        """Read what :meth:`write` or ``bayescmr check sensitivity --out`` wrote.
+
+        Raises
+        ------
+        CheckError
+            The file cannot be read, is damaged, another one, or holds no refit.
+        """
+        about, records = read_study(Path(path), "sensitivity", "alternatives")
+        if len(records) < 2:
+            raise CheckError(
+                f"{path}: got no refit under other priors, expected at least one: run `bayescmr"
+                " check sensitivity` with --widen 2 or --alternative"
+            )
+        return cls(about, rows_of(Path(path), records, _ROWS).set_index("model"))
 
 
 def widen_priors(model: str | ModelSpec, factor: float, names: Sequence[str] = ()) -> ModelSpec:
@@ -67,7 +141,7 @@ def prior_alternatives(
     prob: float = PROB,
     effort: Effort | None = None,
     progress: Progress | None = None,
-) -> pd.DataFrame:
+) -> PriorAlternatives:
     """Fit the general loss again under other priors, and ask the same question.
 
     Parameters
@@ -86,12 +160,6 @@ def prior_alternatives(
     progress : callable, optional
         Told one line before each refit.
 
-    Returns
-    -------
-    DataFrame, index model
-        The posterior's own model first: converged, median, lower, upper, prob, decision,
-        median_shift, decision_shift (alternative minus own).
-
     Raises
     ------
     ModelError
@@ -108,7 +176,7 @@ def prior_alternatives(
                 f"alternatives: {spec.name} has the law {spec.blocks['general'].law.name}, expected"
                 f" {law}; compare() compares laws"
             )
-    own = fit.cmr(target)
+    about, own = About.of(fit, target, risk, estimand, prob), fit.cmr(target)
     answers: list[tuple[str, CMR]] = [(fit.model.name, own)]
     everything = np.ones(len(fit.frame), dtype=bool)
     for done, spec in enumerate(specs, 1):
@@ -131,7 +199,5 @@ def prior_alternatives(
             }
         )
     table = pd.DataFrame(rows).set_index("model")
-    return table.assign(
-        median_shift=table["median"] - table["median"].iloc[0],
-        decision_shift=table["decision"] - table["decision"].iloc[0],
-    )
+    shifts = {f"{name}_shift": table[name] - table[name].iloc[0] for name in ("median", "decision")}
+    return PriorAlternatives(about, table.assign(**shifts))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from bayescmr.cli.exits import NOT_CONVERGED
-from bayescmr.cli.options import naming_options, number
-from bayescmr.cli.output import new_table, print_json, screen, warn
+from bayescmr.cli.options import naming_options, number, output_file
+from bayescmr.cli.output import new_table, print_json, print_shift, screen, warn
 from bayescmr.cli.question import (
     Base,
     Domain,
@@ -16,6 +16,7 @@ from bayescmr.cli.question import (
     PosteriorFile,
     Prob,
     Question,
+    ResultFile,
     Risk,
     SetTolerance,
     Size,
@@ -28,9 +29,9 @@ from bayescmr.cli.steps import telling_steps
 from bayescmr.report.words import percent, percent_down
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
+    from bayescmr.checks.priors import PriorAlternatives
     from bayescmr.checks.sensitivity import Sensitivity
     from bayescmr.cmr import Estimand
 
@@ -65,10 +66,12 @@ def sensitivity_command(
             help="Fit and ask again with all priors of the law this many times as wide.",
         ),
     ] = None,
+    out: ResultFile = None,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Ask how far the answer depends on the prior: by power-scaling, and by other priors.
 
+    PASS of other priors: none moves median or decision by more than half a posterior sd of the CMR.
     The exit code is 3 if the draws have not converged.
 
     [bold]Examples[/bold]
@@ -76,7 +79,12 @@ def sensitivity_command(
       bayescmr check sensitivity posterior.nc --size 3.1e9 --domain finance --tokens 20e9
 
       bayescmr check sensitivity posterior.nc --size 3.1e9 --domain finance --tokens 20e9 --widen 2
+
+      bayescmr check sensitivity fit.nc --size 7e9 --domain law --tokens 20e9 --widen 2 --out s.json
     """
+    if out is not None:
+        output_file(out, "--out", ".json")
+    from bayescmr.checks.about import About, study_dict, write_study
     from bayescmr.checks.sensitivity import sensitivity
     from bayescmr.posterior import load
 
@@ -84,10 +92,9 @@ def sensitivity_command(
     with question.naming_options():
         target = question.target()
         posterior = load(posterior_file)
-        cmr = posterior.cmr(target)
-        cmr.decide(risk)
+        about = About.of(posterior, target, risk, cast("Estimand", estimand), prob)
         found = sensitivity(posterior, target)
-        table = None
+        others = None
         if alternative or widen is not None:
             from bayescmr.checks.priors import prior_alternatives, widen_priors
             from bayescmr.posterior.subject import one_posterior
@@ -96,7 +103,7 @@ def sensitivity_command(
             with naming_options(_OPTIONS), telling_steps() as tell:
                 if widen is not None:
                     models.append(widen_priors(one_posterior(posterior).model, widen))
-                table = prior_alternatives(
+                others = prior_alternatives(
                     posterior,
                     target,
                     models,
@@ -106,14 +113,18 @@ def sensitivity_command(
                     progress=tell,
                 )
     warn_of_domain(posterior, domain)
+    converged = posterior.cmr(target).converged
+    result = {**found.to_dict(), "converged": converged, "alternatives": None}
+    result = study_dict("sensitivity", about, result) | (others.to_dict() if others else {})
+    if out is not None:
+        write_study(out, result)
     if json_mode:
-        alternatives = None if table is None else table.reset_index().to_dict(orient="records")
-        print_json(found.to_dict() | {"converged": cmr.converged, "alternatives": alternatives})
+        print_json(result)
     else:
         _print_sensitivity(screen(), found)
-        if table is not None:
-            _print_alternatives(screen(), table, prob, risk)
-    if not cmr.converged:
+        if others is not None:
+            _print_alternatives(screen(), others)
+    if not converged:
         warn("NOT CONVERGED, do not rely on these numbers")
         raise typer.Exit(NOT_CONVERGED)
 
@@ -142,17 +153,18 @@ def _print_sensitivity(console: Console, found: Sensitivity) -> None:
         console.print(f"{name}: {row['diagnosis']}.", markup=False)
 
 
-def _print_alternatives(console: Console, found: pd.DataFrame, prob: float, risk: float) -> None:
+def _print_alternatives(console: Console, found: PriorAlternatives) -> None:
+    about = found.about
     table = new_table(
         "model",
         "median",
-        f"{100 * prob:g} % interval",
-        f"safe at\n{100 * risk:g} % risk",
+        f"{100 * about.prob:g} % interval",
+        f"safe at\n{100 * about.risk:g} % risk",
         "shift of\nmedian",
         "shift of\nsafe ratio",
         title="CMR under other priors, %",
     )
-    for name, row in found.iterrows():
+    for name, row in found.table.iterrows():
         table.add_row(
             str(name) if row["converged"] else f"{name} (NOT CONVERGED)",
             percent(row["median"]),
@@ -163,3 +175,4 @@ def _print_alternatives(console: Console, found: pd.DataFrame, prob: float, risk
         )
     console.print()
     console.print(table)
+    print_shift(console, found, "no other prior moves the answer")

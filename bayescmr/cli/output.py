@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bayescmr.values import plain
+
 if TYPE_CHECKING:
+    from bayescmr.checks.about import Shifts
     from bayescmr.checks.outcome import Check
     from bayescmr.model.settings import Timing
     from bayescmr.posterior.diagnostics import Verdict
@@ -56,21 +57,6 @@ def progress_wanted() -> bool:
 def print_json(data: Any) -> None:
     """Print strict JSON: what is not a finite number becomes null."""
     print(json.dumps(plain(data), indent=2, allow_nan=False, ensure_ascii=False))
-
-
-def plain(data: Any) -> Any:
-    """Turn numpy scalars, tuples and mappings into what JSON knows; NaN and infinity into None."""
-    if isinstance(data, Mapping):
-        return {str(key): plain(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [plain(value) for value in data]
-    if isinstance(data, np.ndarray):
-        return plain(data.tolist())
-    if isinstance(data, np.generic):
-        return plain(data.item())
-    if isinstance(data, float):
-        return data if math.isfinite(data) else None
-    return data
 
 
 def new_table(*headings: str, title: str | None = None, tight: bool = False) -> Table:
@@ -124,6 +110,17 @@ def print_checks(console: Console, checks: Sequence[Check], *, everything: bool 
 def indented(text: str, width: int) -> str:
     """Wrap a paragraph two columns in, without the blanks that rich would pad it with."""
     return textwrap.fill(text, max(width, 40), initial_indent="  ", subsequent_indent="  ")
+
+
+def print_shift(console: Console, found: Shifts, wanted: str) -> None:
+    """Print the verdict on how far an answer moves."""
+    status = "PASS" if found.passed else "REVIEW"
+    lost = f"; not converged: {found.not_converged}" if found.not_converged else ""
+    console.print(
+        f"verdict: {status}: largest shift {found.largest_shift:.2f} posterior sds of the CMR"
+        f"{lost} (PASS: {wanted} by more than {found.limit:g})",
+        style=STYLES[status],
+    )
 
 
 def verdict_dict(verdict: Verdict) -> dict[str, Any]:

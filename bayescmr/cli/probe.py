@@ -9,6 +9,7 @@ from bayescmr.cli.probe_collect import collect_command
 from bayescmr.cli.probe_corpora import corpora_command
 from bayescmr.cli.probe_doctor import doctor_command
 from bayescmr.cli.probe_influence import influence_command
+from bayescmr.cli.probe_job import job_command
 from bayescmr.cli.probe_prepare import prepare_command
 from bayescmr.cli.probe_run import run_command
 
@@ -29,5 +30,6 @@ probe_app.command("corpora")(corpora_command)
 probe_app.command("prepare")(prepare_command)
 probe_app.command("base")(base_command)
 probe_app.command("run")(run_command)
+probe_app.command("job")(job_command)
 probe_app.command("collect")(collect_command)
 probe_app.command("influence")(influence_command)

@@ -83,6 +83,13 @@ EstimandOption = Annotated[
 Prob = Annotated[
     float, typer.Option("--prob", parser=number("0.9"), help="Probability of the intervals.")
 ]
+#: Of checks whose results a report can take.
+ResultFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE.json", help="Keep the result, for `bayescmr report`; see there."
+    ),
+]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ from bayescmr.cli.question import (
 if TYPE_CHECKING:
     from bayescmr.cmr import Estimand
 
-_OPTIONS = {"out": "--out", "formats": "--format", "sbc": "--sbc"}
+_OPTIONS = {"out": "--out", "formats": "--format"} | {
+    name: f"--{name}" for name in ("sbc", "sensitivity", "influence")
+}
 
 
 def report_command(
@@ -60,7 +62,23 @@ def report_command(
         typer.Option(
             "--sbc",
             metavar="FILE",
-            help="Results of `bayescmr check sbc` at the design of the runs.",
+            help="Of `bayescmr check sbc --out`, at the design of the runs.",
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        Path | None,
+        typer.Option(
+            "--sensitivity",
+            metavar="FILE",
+            help="Of `bayescmr check sensitivity --widen 2 --out`, of the same question.",
+        ),
+    ] = None,
+    influence: Annotated[
+        Path | None,
+        typer.Option(
+            "--influence",
+            metavar="FILE",
+            help="Of `bayescmr check influence --out`, of the same question.",
         ),
     ] = None,
     json_mode: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -76,10 +94,15 @@ def report_command(
       bayescmr report posterior.nc --size 3.1e9 --domain finance --tokens 20e9
 
       bayescmr report posterior.nc --size 7e9 --domain law --tokens 20e9 --risk 0.05 --format html
+
+      bayescmr report fit.nc --size 7e9 --domain law --tokens 20e9 --influence influence.json
     """
+    from bayescmr.checks.influence import Influence
+    from bayescmr.checks.priors import PriorAlternatives
     from bayescmr.checks.sbc_result import SBCResult
     from bayescmr.posterior import load
     from bayescmr.posterior.intervals import check_prob
+    from bayescmr.report.studies import Studies
     from bayescmr.report.write import DEFAULT, check_folder, check_formats, write_report
 
     chosen = DEFAULT if formats is None else tuple(f.strip() for f in formats.split(","))
@@ -92,7 +115,11 @@ def report_command(
         check_prob(prob)
         posterior = load(posterior_file)
         warn_of_domain(posterior, domain)
-        study = None if sbc is None else SBCResult.read(sbc)
+        studies = Studies(
+            None if sbc is None else SBCResult.read(sbc),
+            None if sensitivity is None else PriorAlternatives.read(sensitivity),
+            None if influence is None else Influence.read(influence),
+        )
         # Loads what draws figures, which a wrong option need not wait for.
         from bayescmr.report.data import report_data
 
@@ -104,7 +131,7 @@ def report_command(
             estimand=cast("Estimand", estimand),
             prob=prob,
             file=posterior_file.name,
-            sbc=study,
+            studies=studies,
         )
         write_report(data, out, chosen)
     files = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())

@@ -200,22 +200,10 @@ class CMR:
         self, risk: float, prob: float = PROB, estimand: Estimand = "tolerance"
     ) -> dict[str, Any]:
         """Everything as plain data: the stable format of ``bayescmr cmr --json``."""
-        target = self.target
-        tolerance: Any = target.tolerance
         return {
             "converged": self.converged,
             "problems": [*self.posterior.verdict.problems, *self.verdict.problems],
-            "target": {
-                "size": float(target.size),
-                "domain": target.domain,
-                "tokens": float(target.tokens),
-                "tolerance": (
-                    {name: float(value) for name, value in tolerance.items()}
-                    if isinstance(tolerance, Mapping)
-                    else float(tolerance)
-                ),
-                "tolerance_unit": target.tolerance_unit,
-            },
+            "target": self.target.to_dict(),
             "estimands": {name: vars(self.summary(name, prob)) for name in ESTIMANDS},
             "next_run": {name: vars(self.next_run.summary(name, prob)) for name in ESTIMANDS},
             "p_tolerance_binds": self.p_tolerance_binds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -80,6 +80,17 @@ class Target:
                 " per general set"
             )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, whose entries are the arguments; ``base`` only where it was given."""
+        entries: dict[str, Any] = {
+            "size": float(self.size),
+            "domain": self.domain,
+            "tokens": float(self.tokens),
+            "tolerance": _floats(self.tolerance),
+            "tolerance_unit": self.tolerance_unit,
+        }
+        return entries if self.base is None else entries | {"base": _floats(self.base)}
+
     def tolerance_of(self, eval_set: str, base: float) -> float:
         """Tolerance on one set in nats/token, given the base loss that the table knows (or NaN).
 
@@ -138,6 +149,12 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _floats(value: float | Mapping[str, float]) -> float | dict[str, float]:
+    if isinstance(value, Mapping):
+        return {name: float(v) for name, v in value.items()}
+    return float(value)
 
 
 def _numbers(value: object) -> list[float]:

@@ -41,6 +41,8 @@ class Acquisition(ABC):
     name: ClassVar[str]
     #: True for a benefit that two runs may have together and neither alone.
     joint: ClassVar[bool] = True
+    #: True for a drop of the variance of targets, weighted by ``Targets.weighing``.
+    of_variance: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.exponent < math.inf:
@@ -107,13 +109,17 @@ class Acquisition(ABC):
             {"reduction": reduction, "information": information},
         )
 
+    def per_cost(self, value: Float, cost: Float) -> Float:
+        """Score of benefits; one below zero (straddle) is the worse the more it costs."""
+        power = cost**self.exponent
+        return np.where(value < 0, value * power, value / power)
+
     def _best_lengths(
         self, gain: Gain, cost: Float, free: npt.NDArray[np.bool_], budget: float
     ) -> tuple[list[tuple[int, ...]], Float]:
         """Lengths at which each option scores best, and a row of its numbers there."""
         value = self.value(gain)
-        # A benefit below zero (straddle) is the worse the more it costs.
-        score = np.where(value < 0, value * cost**self.exponent, value / cost**self.exponent)
+        score = self.per_cost(value, cost)
         can = (cost <= budget) & free.reshape(-1, *(1,) * (cost.ndim - 1))
         score = np.where(can, score, -np.inf)
         n = len(cost)
@@ -134,6 +140,7 @@ class PosteriorVariance(Acquisition):
     """
 
     name: ClassVar[str] = "variance"
+    of_variance: ClassVar[bool] = True
 
     @override
     def loss_space(self, outlook: Outlook) -> bool:
@@ -141,7 +148,7 @@ class PosteriorVariance(Acquisition):
 
     @override
     def value(self, gain: Gain) -> Float:
-        return gain.excess @ gain.weights if len(gain.weights) else gain.cmr
+        return np.asarray(gain.reduction @ gain.weighing)
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ class Epig(Acquisition):
     @override
     def value(self, gain: Gain) -> Float:
         share = gain.excess / np.where(gain.variance[1:] > 0, gain.variance[1:], np.inf)
-        return np.asarray(-0.5 * np.log1p(-np.minimum(share, _MOST)) @ gain.weights)
+        return np.asarray(-0.5 * np.log1p(-np.minimum(share, _MOST)) @ gain.weighing[1:])
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,7 @@ class Information(Acquisition):
 
 
 @dataclass(frozen=True)
-class LossVariance(Acquisition):
+class LossVariance(PosteriorVariance):
     """Expected drop of the variance of the general loss at the target, near the CMR: V-optimal."""
 
     name: ClassVar[str] = "loss_variance"
@@ -187,10 +194,6 @@ class LossVariance(Acquisition):
     @override
     def loss_space(self, outlook: Outlook) -> bool:
         return True
-
-    @override
-    def value(self, gain: Gain) -> Float:
-        return np.asarray(gain.excess @ gain.weights)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from bayescmr.design.acquisition import Acquisition, PosteriorVariance
 from bayescmr.design.exploration import Exploration
 from bayescmr.design.outlook import Outlook
 from bayescmr.design.policy import Pick
+from bayescmr.design.refinement import Refinement
 from bayescmr.errors import DesignError
 
 
@@ -23,12 +24,15 @@ class Active:
         What a run is worth.
     exploration : Exploration
         How often another than the best is tried.
+    refinement : Refinement, optional
+        A second look at the best options before each pick; None does without.
     name : str
         What the policy is called; that of its acquisition by default.
     """
 
     acquisition: Acquisition = field(default_factory=PosteriorVariance)
     exploration: Exploration = field(default_factory=Exploration)
+    refinement: Refinement | None = field(default_factory=Refinement)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -56,6 +60,8 @@ class Active:
             scores = self.acquisition.score(moments, budget=budget, taken=taken)
             if not np.isfinite(scores.score).any():
                 break
+            if self.refinement is not None:
+                scores = self.refinement.refine(self.acquisition, moments, scores, rng)
             propensities = self.exploration.propensities(scores)
             pick = Pick(int(rng.choice(len(propensities), p=propensities)), scores, propensities)
             picks.append(pick)

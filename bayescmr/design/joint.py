@@ -62,8 +62,8 @@ def _joint(moments: Moments, pairs: list[tuple[int, int]]) -> tuple[Gain, Float]
     )  # fmt: skip
     nowhere = np.full(information.shape, np.nan)
     cost = np.stack([runs[i].cost[:, None] + runs[j].cost[None, :] for i, j in pairs])
-    weights = moments.targets.weights
-    return Gain(reduction, information, moments.variance, weights, nowhere, nowhere), cost
+    weighing = moments.targets.weighing
+    return Gain(reduction, information, moments.variance, weighing, nowhere, nowhere), cost
 
 
 def _stack(moments: Moments, members: list[int]) -> tuple[Index, Float, Float, Float]:

@@ -14,7 +14,7 @@ conditioned on by down-dating the covariance; their losses need not be known for
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,8 +44,8 @@ class Gain:
         About all that the losses depend on, in nats.
     variance : ndarray, shape (columns,)
         Of each target column, before.
-    weights : ndarray, shape (columns - 1,)
-        Of the columns in loss space; empty where there are none.
+    weighing : ndarray, shape (columns,)
+        How much each target column counts.
     excess_mean, excess_sd : ndarray, shape (...)
         Of the run's own rise over the tolerance at its last checkpoint, without noise; NaN for
         pairs.
@@ -54,7 +54,7 @@ class Gain:
     reduction: Float
     information: Float
     variance: Float
-    weights: Float
+    weighing: Float
     excess_mean: Float
     excess_sd: Float
 
@@ -243,7 +243,7 @@ class Moments:
             np.cumsum(z**2, axis=1),
             np.cumsum(log_diagonal(lower) - log_diagonal(cholesky(group.noise)), axis=1),
             self.variance,
-            self.targets.weights,
+            self.targets.weighing,
             group.mean - self.outlook.tolerance,
             np.sqrt(np.maximum(np.diagonal(group.block, axis1=1, axis2=2), 0.0)),
         )
@@ -256,17 +256,20 @@ class Moments:
         options : iterable of Option
             Runs; none twice.
         """
-        parts = [self.part(i, k) for option in options for i, k in option.parts]
-        if not parts:
-            return float(self.variance[0])
-        at = np.concatenate([rows for rows, _ in parts])
-        joint, start = self.covariance(at, at), 0
-        for rows, noise in parts:
-            end = start + len(rows)
-            joint[start:end, start:end] += noise
-            start = end
-        z = np.linalg.solve(cholesky(joint), self.cross[at, 0])
+        at, noise = stacked([self.part(i, k) for option in options for i, k in option.parts])
+        z = np.linalg.solve(cholesky(self.covariance(at, at) + noise), self.cross[at, 0])
         return float(max(self.variance[0] - z @ z, 0.0))
+
+
+def stacked(parts: Sequence[tuple[Index, Float]]) -> tuple[Index, Float]:
+    """Rows of several runs one after the other, and their noise: independent between runs."""
+    at = np.concatenate([np.empty(0, dtype=np.intp), *(rows for rows, _ in parts)])
+    noise = np.zeros((len(at), len(at)))
+    end = 0
+    for rows, own in parts:
+        start, end = end, end + len(rows)
+        noise[start:end, start:end] = own
+    return at, noise
 
 
 def cholesky(matrix: Float) -> Float:

@@ -24,6 +24,8 @@ EXPONENTS = (0.3, 0.6, 1.0)
 #: Trajectories that are looked at for each exponent.
 MAX_TRAJECTORIES = 64
 MAX_STEPS = 200
+#: Share of the variance that a step takes away at least; less is dust, of which no plan is made.
+_LEAST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,11 @@ def _greedy(moments: Moments, rule: _Needed, budget: float) -> list[Option]:
     taken: set[int] = set()
     while len(plan) < MAX_STEPS and not _reached(float(moments.variance[0]), rule.target):
         scores = rule.score(moments, budget=budget, taken=taken)
-        if not scores.score.size or not scores.score.max() > 0.0:
+        counts = scores.diagnostics["reduction"] >= _LEAST * moments.variance[0]
+        counts &= np.isfinite(scores.score)
+        if not counts.any():
             break
-        best = int(np.argmax(scores.score))
+        best = int(np.argmax(np.where(counts, scores.score, -np.inf)))
         plan.append(scores.options[best])
         taken.update(i for i, _ in plan[-1].parts)
         budget -= float(scores.cost[best])

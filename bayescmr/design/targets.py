@@ -34,6 +34,11 @@ class Targets:
     draws: Float
     weights: Float
 
+    @property
+    def weighing(self) -> Float:
+        """Weights of all columns: those in loss space where there are any, the CMR otherwise."""
+        return np.concatenate([[0.0 if len(self.weights) else 1.0], self.weights])
+
     @classmethod
     def of(cls, outlook: Outlook, loss_space: bool) -> Targets:
         """Columns of an outlook.

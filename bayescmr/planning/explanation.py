@@ -11,6 +11,7 @@ import numpy as np
 from bayescmr.design.outlook import Candidate, Option
 from bayescmr.design.policy import Pick
 from bayescmr.planning.advice import Advice
+from bayescmr.values import plain
 
 #: Rivals that are shown.
 RIVALS = 3
@@ -138,7 +139,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain data; what is not finite is None."""
-        found: dict[str, Any] = _finite({**asdict(self), "sentence": self.sentence})
+        found: dict[str, Any] = plain({**asdict(self), "sentence": self.sentence})
         return found
 
 
@@ -189,13 +190,3 @@ def leg_of(candidate: Candidate, checkpoint: int) -> Leg:
     """A candidate up to one of its checkpoints."""
     c = candidate
     return Leg(c.size, c.domain, c.ratio, c.seed, c.reached, c.checkpoints[checkpoint])
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(v) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -17,9 +17,9 @@ from bayescmr.posterior.diagnostics import Verdict
 from bayescmr.posterior.intervals import PROB, check_prob
 
 if TYPE_CHECKING:
-    from bayescmr.checks.sbc_result import SBCResult
     from bayescmr.cmr import CMR, Estimand, Target
     from bayescmr.posterior.posterior import Provenance
+    from bayescmr.report.studies import Studies
 
 Float = npt.NDArray[np.float64]
 Kind = Literal["posterior", "prior"]
@@ -115,7 +115,7 @@ class Answers(ABC):
         estimand: Estimand = "tolerance",
         prob: float = PROB,
         formats: Sequence[str] | None = None,
-        sbc: SBCResult | None = None,
+        studies: Studies | None = None,
     ) -> Path:
         """Write a report about one question: the decision, the posterior, the checks.
 
@@ -135,8 +135,8 @@ class Answers(ABC):
             Probability of every equal-tailed interval.
         formats : sequence of str, optional
             Some of html, json, tex, pdf; default: all but pdf.
-        sbc : SBCResult, optional
-            What :func:`bayescmr.checks.sbc` found at the design of the runs.
+        studies : Studies, optional
+            What calibration, refits under other priors and refits without single runs found.
 
         Returns
         -------
@@ -148,17 +148,20 @@ class Answers(ABC):
         TargetError
             The target cannot be asked of this posterior.
         ReportError
-            Unknown format, a folder that holds something or cannot be written, or a calibration
-            of another model or design.
+            Unknown format, a folder that holds something or cannot be written, or a study of
+            another model, run table, posterior or question.
         """
         # A renderer of answers lies above them; only this convenience looks up.
         from bayescmr.report.data import report_data
+        from bayescmr.report.studies import NONE
         from bayescmr.report.write import DEFAULT, check_folder, check_formats, write_report
 
         chosen = DEFAULT if formats is None else formats
         check_formats(chosen)
         check_folder(Path(folder))
-        data = report_data(self, target, risk=risk, estimand=estimand, prob=prob, sbc=sbc)
+        data = report_data(
+            self, target, risk=risk, estimand=estimand, prob=prob, studies=studies or NONE
+        )
         return write_report(data, folder, chosen)
 
     def predict(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Execution,
         ProbeConfig,
         Training,
+        probe_checkpoints,
         read_config,
     )
     from bayescmr.probes.corpora import Corpus, open_corpus, prepare_corpus
@@ -35,6 +36,7 @@ _HOME = {
     "load_tokenizer": "tokenizer",
     "open_corpus": "corpora",
     "prepare_corpus": "corpora",
+    "probe_checkpoints": "config",
     "read_config": "config",
     "run": "launch",
 }
@@ -52,6 +54,7 @@ __all__ = [
     "load_tokenizer",
     "open_corpus",
     "prepare_corpus",
+    "probe_checkpoints",
     "read_config",
     "run",
 ]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescmr.errors import ProbeError
 from bayescmr.probes.config import Training
-from bayescmr.probes.record import RESULT, read_json
+from bayescmr.probes.record import RESULT, read_json, wide_losses
 from bayescmr.probes.schedule import describe
 
 
@@ -63,12 +63,7 @@ def collect(folders: Sequence[str | Path]) -> pd.DataFrame:
 def _rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     config = result["config"]
     training = Training(**config["training"])
-    measured: dict[int, dict[str, float]] = {}
-    for one in result["measurements"]:
-        name = "loss_domain" if one["role"] == "domain" else "loss_general"
-        if one["role"] == "general" and one["eval_set"] != "general":
-            name = f"loss_general:{one['eval_set']}"
-        measured.setdefault(int(one["tokens"]), {})[name] = one["loss"]
+    measured = wide_losses(result["measurements"])
     if training.schedule != "constant":
         measured = {t: losses for t, losses in measured.items() if t in (0, result["tokens"])}
     domain = [use for use in result["corpora"] if use["role"] == "domain"]

@@ -268,6 +268,9 @@ class Execution:
         Keep the weights at the end of a probe, in ``model``; those of a base are always kept.
     log_steps : int
         Steps between two lines of the log.
+    until_tokens : int or None
+        End, saved, at the first evaluation after at least so many tokens; None: at the end of
+        the run. A later call goes on.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -278,8 +281,11 @@ class Execution:
     save_minutes: float = 5.0
     save_model: bool = False
     log_steps: int = 10
+    until_tokens: int | None = None
 
     def __post_init__(self) -> None:
+        if self.until_tokens is not None:
+            _whole("until_tokens", self.until_tokens, 0)
         if self.micro_sequences is not None:
             _whole("micro_sequences", self.micro_sequences, 1)
         _whole("log_steps", self.log_steps, 1)
@@ -302,6 +308,36 @@ def evaluation_steps(config: Config) -> tuple[int, ...]:
     The first after 0 is a 64th of the run, where there are enough steps.
     """
     return spaced_steps(steps_of(config), config.checkpoints)
+
+
+def probe_checkpoints(
+    tokens: int, context: int = 128, sequences: int = 16, checkpoints: int = 8
+) -> tuple[int, ...]:
+    """Return the tokens at which a probe of these settings measures its losses, 0 included.
+
+    Parameters
+    ----------
+    tokens : int
+        CPT tokens of the run; the last checkpoint is these, rounded up to whole steps.
+    context : int
+        Tokens in a sequence.
+    sequences : int
+        Sequences in a step.
+    checkpoints : int
+        Number of evaluations after T = 0; there are fewer where there are fewer steps.
+
+    Raises
+    ------
+    ProbeError
+        A number is none, or too small.
+    """
+    for name, value, least in (
+        ("tokens", tokens, 1), ("context", context, 2),
+        ("sequences", sequences, 1), ("checkpoints", checkpoints, 1),
+    ):  # fmt: skip
+        _whole(name, value, least)
+    each = context * sequences
+    return tuple(step * each for step in spaced_steps(-(-tokens // each), checkpoints))
 
 
 def spaced_steps(last: int, count: int) -> tuple[int, ...]:

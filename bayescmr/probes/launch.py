@@ -33,10 +33,11 @@ class Result:
         Its files.
     run : str
         Name: 12 digits of the SHA-256 of what decides the result.
-    status : {"done", "diverged", "stopped"}
-        ``stopped``: the same call goes on where it stopped.
+    status : {"done", "diverged", "stopped", "reached"}
+        ``stopped``: the same call goes on where it stopped. ``reached``: saved after as many
+        tokens as were asked for; a call with more goes on.
     data : dict
-        Content of ``result.json``; empty where stopped.
+        Content of ``result.json``; empty where the run can go on.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ def run(
     execution: Execution | None = None,
     *,
     watch: Callable[[int, float, float], None] | None = None,
+    measured: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> Result:
     """Make one training run, go on with one that was stopped, or return the result that is there.
 
@@ -65,11 +67,14 @@ def run(
         Device, processes, saves.
     watch : callable, optional
         Called with step, training loss (nats/token) and learning rate at every line of the log.
+    measured : callable, optional
+        Called in the first process with all measurements so far (fields of `Measurement`), at
+        the start and after every evaluation, once the state is saved: they do not change any more.
 
     Returns
     -------
     Result
-        Status ``done``, ``diverged``, or ``stopped`` by SIGTERM or SIGINT.
+        Status ``done``, ``diverged``, ``stopped`` by SIGTERM or SIGINT, or ``reached``.
 
     Raises
     ------
@@ -91,6 +96,8 @@ def run(
             parallel.barrier()
             if (folder / RESULT).exists():
                 data = read_json(folder / RESULT)
+                if measured is not None and parallel.is_main:
+                    measured(data["measurements"])
                 return Result(folder, planned.run, str(data["status"]), data)
             if parallel.is_main:
                 write_json(
@@ -100,9 +107,9 @@ def run(
             from bayescmr.probes.trainer import train
 
             job = planned.job()
-            outcome = train(job, folder, execution, parallel, watch)
-            if outcome.status == "stopped":
-                return Result(folder, planned.run, "stopped", {})
+            outcome = train(job, folder, execution, parallel, watch, measured)
+            if outcome.status in ("stopped", "reached"):
+                return Result(folder, planned.run, outcome.status, {})
             data = _report(planned, job, outcome, parallel)
             if parallel.is_main:
                 if isinstance(planned.config, BaseConfig) and outcome.status == "done":
@@ -114,6 +121,8 @@ def run(
                         _write_model(partial, job, outcome)
                 write_json(folder / RESULT, data)
                 delete_checkpoints(folder)
+                if measured is not None:
+                    measured(data["measurements"])
             parallel.barrier()
             return Result(folder, planned.run, outcome.status, read_json(folder / RESULT))
     finally:

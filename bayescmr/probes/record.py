@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,23 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ProbeError(f"{path}: got {type(data).__name__}, expected a JSON object")
     return data
+
+
+def wide_losses(measurements: Iterable[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
+    """Return losses by tokens and by column of the run table in wide form, as they were measured.
+
+    Parameters
+    ----------
+    measurements : iterable of mapping
+        Fields of `Measurement`.
+    """
+    measured: dict[int, dict[str, float]] = {}
+    for one in measurements:
+        name = "loss_domain" if one["role"] == "domain" else "loss_general"
+        if one["role"] == "general" and one["eval_set"] != "general":
+            name = f"loss_general:{one['eval_set']}"
+        measured.setdefault(int(one["tokens"]), {})[name] = one["loss"]
+    return measured
 
 
 class Log:

@@ -30,7 +30,7 @@ from bayescmr.probes.precision import autocast, forward_dtype
 from bayescmr.probes.record import LOG, Log, surroundings
 from bayescmr.probes.schedule import learning_rate
 
-Status = Literal["done", "diverged", "stopped"]
+Status = Literal["done", "diverged", "stopped", "reached"]
 
 #: A run has diverged where the mean training loss between two lines of the log is more than so
 #: many times that of guessing, or that of its own first step if that was worse.
@@ -102,12 +102,13 @@ class Outcome:
 
     Parameters
     ----------
-    status : {"done", "diverged", "stopped"}
-        ``stopped``: a signal asked for it, and the run can go on from its checkpoint.
+    status : {"done", "diverged", "stopped", "reached"}
+        ``stopped``: a signal asked for it; ``reached``: trained for as many tokens as were asked
+        for. Either way the run can go on from its checkpoint.
     progress : Progress
         How far it came.
     tensors : dict of str to Tensor
-        State at the end as `Parallel.full_state` returns it; empty where stopped.
+        State at the end as `Parallel.full_state` returns it; empty where the run can go on.
     surroundings : dict
         Versions and hardware of the last sitting.
     """
@@ -119,6 +120,8 @@ class Outcome:
 
 
 Watcher = Callable[[int, float, float], None]
+#: Told of all measurements so far, whenever there are new ones.
+Listener = Callable[[list[dict[str, Any]]], None]
 
 
 def train(
@@ -127,6 +130,7 @@ def train(
     execution: Execution,
     parallel: Parallel,
     watch: Watcher | None = None,
+    measured: Listener | None = None,
 ) -> Outcome:
     """Train from the start, or from the checkpoint in ``folder``.
 
@@ -142,6 +146,9 @@ def train(
         Processes and device.
     watch : callable, optional
         Called with step, training loss and rate whenever a line is logged.
+    measured : callable, optional
+        Called in the first process with all measurements so far, at the start and after every
+        evaluation but the last: the state is saved before, so that none is ever made anew.
 
     Returns
     -------
@@ -156,7 +163,7 @@ def train(
     if parallel.device.type == "cpu":
         keep_freed_memory()
     with _explained_memory(execution):
-        return _Trainer(job, folder, execution, parallel, watch).run()
+        return _Trainer(job, folder, execution, parallel, watch, measured).run()
 
 
 class _Trainer:
@@ -167,9 +174,10 @@ class _Trainer:
         execution: Execution,
         parallel: Parallel,
         watch: Watcher | None,
+        measured: Listener | None,
     ) -> None:
         self.job, self.folder, self.execution = job, folder, execution
-        self.parallel, self.watch = parallel, watch
+        self.parallel, self.watch, self.measured = parallel, watch, measured
         self.training = job.config.training
         self.steps = steps_of(job.config)
         self.evaluate_after = frozenset(evaluation_steps(job.config))
@@ -183,6 +191,7 @@ class _Trainer:
         self.micro = min(execution.micro_sequences or self.share, self.share)
         found = load_checkpoint(folder)
         self.progress = Progress(**found.state) if found else Progress()
+        self.saved_step = self.progress.step if found else None
         self.progress.sittings += 1
         job.model.prepare_blocks(
             compiled=execution.compile, checkpointed=execution.checkpoint_activations
@@ -210,14 +219,20 @@ class _Trainer:
                         "base: its loss is no number before any step; its weights are damaged, or"
                         " --precision float32 is needed"
                     )
+                self._publish()
                 while progress.step < self.steps:
+                    if self._reached():
+                        status = "reached"
+                        break
                     self._step()
                     if self._due_log() and self._diverged():
                         status = "diverged"
                         break
-                    if progress.step in self.evaluate_after and not self._evaluate():
-                        status = "diverged"
-                        break
+                    if progress.step in self.evaluate_after:
+                        if not self._evaluate():
+                            status = "diverged"
+                            break
+                        self._publish()
                     if self._any(stop.is_set()):
                         status = "stopped"
                         self._save()
@@ -230,7 +245,7 @@ class _Trainer:
             if self.log is not None:
                 self.log.close()
         tensors = {}
-        if status != "stopped":
+        if status in ("done", "diverged"):
             tensors = parallel.full_state(self.job.model, self.optimizer)
         return Outcome(status, progress, tensors, self.about)
 
@@ -327,6 +342,27 @@ class _Trainer:
             self._tell("evaluation", step=progress.step, **row)
         return good
 
+    def _reached(self) -> bool:
+        """Return whether as many tokens as were asked for are trained, measured and saved."""
+        until, step = self.execution.until_tokens, self.progress.step
+        if until is None or step not in self.evaluate_after:
+            return False
+        if step * self.training.tokens_per_step < until:
+            return False
+        if self.saved_step != step:
+            self._save()
+        return True
+
+    def _publish(self) -> None:
+        """Tell of what is measured, once no kill can lead to other values of it."""
+        # The end is told of by whoever writes the result: there is no save after the last step.
+        if self.measured is None or self.progress.step >= self.steps:
+            return
+        if self.saved_step != self.progress.step:
+            self._save()
+        if self.parallel.is_main:
+            self.measured(self.progress.measurements)
+
     def _any(self, here: bool) -> bool:
         """Return whether it holds in any process: all must save, or none."""
         if self.parallel.world == 1:
@@ -351,6 +387,7 @@ class _Trainer:
                 ) from None
         self.parallel.barrier()
         self.saved_at = time.monotonic()
+        self.saved_step = self.progress.step
 
     def _count_cpu(self) -> None:
         now = time.process_time()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,17 +12,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bayescmr.checks.about import About
 from bayescmr.checks.prior_predictive import prior_of
-from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.checks.sensitivity import Sensitivity, sensitivity
 from bayescmr.cmr import CMR, Estimand, Target
 from bayescmr.comparison.loo import LeaveOneOut, reweighted
-from bayescmr.errors import ReportError
 from bayescmr.posterior.answers import Answers
+from bayescmr.posterior.fingerprint import models_of
+from bayescmr.posterior.intervals import PROB
 from bayescmr.posterior.pointwise import run_log_likelihood
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.stacked import StackedPosterior
 from bayescmr.report.predictive_check import loo_pit, predictive_by_run
+from bayescmr.report.studies import NONE, Studies
 from bayescmr.report.words import count, name
 
 Float = npt.NDArray[np.float64]
@@ -48,8 +48,8 @@ class Asked:
         Probability of every equal-tailed interval.
     file : str
         How commands of the report call the posterior file.
-    sbc : SBCResult, optional
-        A study of a model of the posterior at the design of its runs.
+    studies : Studies
+        Results of checks that take fits.
     """
 
     posterior: Answers
@@ -58,23 +58,12 @@ class Asked:
     estimand: Estimand
     prob: float
     file: str
-    sbc: SBCResult | None = None
+    studies: Studies = NONE
 
-    def __post_init__(self) -> None:
-        if self.sbc is None:
-            return
-        study = self.sbc.header
-        models = {fit.model.fingerprint: m for m, fit in self.models.items()}
-        if study["model_fingerprint"] not in models:
-            raise ReportError(
-                f"sbc: got a study of the model {study['model']}, expected one of"
-                f" {', '.join(models.values())} with the priors of this posterior"
-            )
-        if study["design_fingerprint"] != self.posterior.provenance.fingerprint:
-            raise ReportError(
-                f"sbc: got a study of another design ({study['design']}), expected that of"
-                f" the runs of this posterior: `bayescmr check sbc --design {self.table}`"
-            )
+    @cached_property
+    def about(self) -> About:
+        """The draws and the question, as results of checks name them."""
+        return About.of(self.posterior, self.target, self.risk, self.estimand, self.prob)
 
     @cached_property
     def cmr(self) -> CMR:
@@ -99,10 +88,7 @@ class Asked:
     @property
     def models(self) -> Mapping[str, Posterior]:
         """The posterior of every model, by name."""
-        if isinstance(self.posterior, StackedPosterior):
-            return self.posterior.components
-        assert isinstance(self.posterior, Posterior)
-        return {self.posterior.model.name: self.posterior}
+        return models_of(self.posterior)
 
     @property
     def stacked(self) -> bool:
@@ -201,29 +187,46 @@ class Asked:
     def options(self) -> str:
         """The target as options of the command line."""
         target = self.target
-        words = [f"--size {count(target.size)}", f"--domain {shlex.quote(self.domain)}"]
-        words.append(f"--tokens {count(target.tokens)}")
-        if isinstance(target.tolerance, Mapping):
-            words += [
-                f"--set-tolerance {shlex.quote(f'{name(s)}={value:g}')}"
-                for s, value in target.tolerance.items()
-            ]
-        else:
-            words.append(f"--tolerance {target.tolerance:g}")
+        words = [f"--size {_exact(target.size, count(target.size))}"]
+        words.append(f"--domain {shlex.quote(self.domain)}")
+        words.append(f"--tokens {_exact(target.tokens, count(target.tokens))}")
+        words += _each("--tolerance", "--set-tolerance", target.tolerance)
         if target.tolerance_unit == "share":
             words.append("--tolerance-unit share")
+        if target.base is not None:
+            words += _each("--base", "--base", target.base)
         return " ".join(words)
 
-    @cached_property
+    @property
+    def question(self) -> str:
+        """The whole question as options: target, risk, and bound and intervals unless default."""
+        words = f"{self.options} --risk {_exact(self.risk)}"
+        if self.estimand != "tolerance":
+            words += f" --estimand {self.estimand}"
+        return words if self.prob == PROB else f"{words} --prob {_exact(self.prob)}"
+
+    def check_command(self, study: str, more: str = "") -> str:
+        """Command of a check that takes fits, whose result a report can take."""
+        return f"bayescmr check {study} {self.file} {self.question}{more} --out {study}.json"
+
+    def report_command(self, more: str = "") -> str:
+        """Command of this report."""
+        return f"bayescmr report {self.file} {self.question}{more}"
+
+    @property
     def posterior_fingerprint(self) -> str:
         """SHA-256 of all draws, models and the fingerprint of the run table."""
-        digest = hashlib.sha256(self.posterior.provenance.fingerprint.encode())
-        weights = self.posterior.weights if isinstance(self.posterior, StackedPosterior) else {}
-        digest.update(json.dumps(weights, sort_keys=True).encode())
-        for model, fit in self.models.items():
-            digest.update(f"{model} {fit.kind} {fit.model.fingerprint}".encode())
-            for role, block in fit.blocks.items():
-                digest.update(role.encode())
-                for values in (block.coef, block.ln_effect_sd, block.noise):
-                    digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        return digest.hexdigest()
+        return self.about.draws_fingerprint
+
+
+def _exact(value: float, short: str = "") -> str:
+    """Return a number as it is typed, in few digits only where these are all."""
+    short = short or f"{value:g}"
+    return short if float(short) == value else repr(float(value))
+
+
+def _each(option: str, of_set: str, value: float | Mapping[str, float]) -> list[str]:
+    """Options for one number, or for one per evaluation set."""
+    if not isinstance(value, Mapping):
+        return [f"{option} {_exact(value)}"]
+    return [f"{of_set} {shlex.quote(f'{name(s, 60)}={_exact(v)}')}" for s, v in value.items()]

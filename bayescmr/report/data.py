@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.cmr import Estimand, Target
 from bayescmr.errors import TargetError
 from bayescmr.posterior.answers import Answers
@@ -31,6 +30,7 @@ from bayescmr.report.sections.reproducibility import reproducibility
 from bayescmr.report.sections.review import review
 from bayescmr.report.sections.sensitivity import sensitivity
 from bayescmr.report.sentences import answer
+from bayescmr.report.studies import NONE, Studies
 from bayescmr.report.verdicts import checks
 from bayescmr.report.words import short
 
@@ -118,7 +118,7 @@ def report_data(
     estimand: Estimand = "tolerance",
     prob: float = PROB,
     file: str = "posterior.nc",
-    sbc: SBCResult | None = None,
+    studies: Studies = NONE,
 ) -> ReportData:
     """Put a report together; nothing is fitted.
 
@@ -136,21 +136,21 @@ def report_data(
         Probability of every equal-tailed interval.
     file : str
         How commands in the report call the posterior file.
-    sbc : SBCResult, optional
-        What :func:`bayescmr.checks.sbc` found at the design of these runs.
+    studies : Studies
+        Results of checks that take fits; what is not there is reported as NOT RUN.
 
     Raises
     ------
     TargetError
         The question cannot be asked of this posterior.
     ReportError
-        The calibration is of another model or design.
+        A study is of another model, run table, posterior or question.
     """
     if not isinstance(target, Target):
         raise TargetError(f"target: got {type(target).__name__}, expected a Target")
     risk, prob = check_prob(risk, "risk", "0.1"), check_prob(prob)
-    asked = Asked(posterior, target, risk, estimand, prob, file, sbc)
-    asked.cmr.summary(estimand)
+    asked = Asked(posterior, target, risk, estimand, prob, file, studies)
+    studies.check(posterior, asked.about)
     found = checks(asked)
     sections = [
         header(asked),

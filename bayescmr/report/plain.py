@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bayescmr.report.data import SCHEMA, ReportData
 from bayescmr.report.document import Checks, Equation, Figure, Number, Piece, Table, Text
+from bayescmr.values import plain
 
 
 def write(data: ReportData, folder: Path) -> None:
@@ -18,7 +17,7 @@ def write(data: ReportData, folder: Path) -> None:
         ("report.json", report_dict(data)),
         ("posterior_card.json", card_dict(data)),
     ):
-        text = json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False)
+        text = json.dumps(plain(content), indent=1, allow_nan=False, ensure_ascii=False)
         (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -113,16 +112,3 @@ def _cell(cell: Piece | None) -> Any:
 
 def _words(pieces: tuple[Piece, ...]) -> str:
     return "".join(f"{p.shown} {p.suffix}".strip() if isinstance(p, Number) else p for p in pieces)
-
-
-def _finite(value: Any) -> Any:
-    """Plain data that JSON knows; what is not finite becomes null."""
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if hasattr(value, "item"):
-        return _finite(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from scipy.stats import binom
 
-from bayescmr.checks.outcome import judged
+from bayescmr.checks.about import Shifts
+from bayescmr.checks.outcome import judged, not_run
 from bayescmr.checks.prior_predictive import MAX_ABSURD, absurd_shares
 from bayescmr.checks.sbc_result import MAX_LOST
 from bayescmr.checks.sensitivity import THRESHOLD
@@ -231,26 +232,30 @@ def _extrapolation(asked: Asked) -> Iterator[Check]:
 
 
 def _not_run(asked: Asked) -> Iterator[Check]:
-    file, options = asked.file, asked.options
-    entries = [
-        (
-            "Refits with other priors",
-            "decision moves less than it matters to you",
-            f"Run: bayescmr check sensitivity {file} {options} --widen 2",
-        ),
-        (
-            "Answer without each probe",
-            "no probe decides alone",
-            f"Run: bayescmr check influence {file} {options}",
-        ),
-        (
-            "Hold-out of sizes and of late tokens",
-            "compare laws by their score",
-            f"Run: bayescmr compare {asked.table} --out stacked.nc",
-        ),
-    ]
-    for title, threshold, advice in entries:
-        yield Check(title, "NOT RUN", "needs refits", threshold, "Gelman et al. 2020", advice)
+    yield _shifts(
+        asked,
+        asked.studies.sensitivity,
+        "Refits with other priors",
+        asked.check_command("sensitivity", " --widen 2"),
+        "rule of thumb of this package",
+        "The prior co-decides: say in section D why it is what it is, or add probes.",
+    )
+    yield _shifts(
+        asked,
+        asked.studies.influence,
+        "Answer without each probe",
+        asked.check_command("influence"),
+        "Kutner et al. 2005, section 10.4, of DFBETAS where data are few",
+        "One probe decides: look at its log in section C, and repeat it with another seed.",
+    )
+    yield Check(
+        "Hold-out of sizes and of late tokens",
+        "NOT RUN",
+        "needs refits",
+        "compare laws by their score",
+        "Gelman et al. 2020",
+        f"Run: bayescmr compare {asked.table} --out stacked.nc",
+    )
     yield _calibration(asked)
     if not asked.stacked:
         yield Check(
@@ -263,8 +268,30 @@ def _not_run(asked: Asked) -> Iterator[Check]:
         )
 
 
+def _shifts(
+    asked: Asked, found: Shifts | None, title: str, command: str, source: str, advice: str
+) -> Check:
+    """Check by refits, if they were made."""
+    if found is None:
+        run = "Needs one model: fit it by itself." if asked.stacked else f"Run: {command}"
+        return not_run(
+            title, "needs refits", threshold="answer hardly moves", source=source, advice=run
+        )
+    lost = f"; not converged: {found.not_converged}" if found.not_converged else ""
+    if lost:
+        advice = f"A fit that has not converged says nothing: sample for longer. {advice}"
+    return judged(
+        title,
+        found.passed,
+        value=f"largest shift {found.largest_shift:.2g} posterior sds of the CMR{lost}",
+        threshold=f"<= {found.limit:g}, all fits converged",
+        source=source,
+        advice=advice,
+    )
+
+
 def _calibration(asked: Asked) -> Check:
-    found = asked.sbc
+    found = asked.studies.sbc
     run = f"bayescmr check sbc --design {asked.table} --out sbc.jsonl"
     return Check(
         "Simulation-based calibration at this design",

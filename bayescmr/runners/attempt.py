@@ -27,7 +27,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ BEATS, STOP, STDOUT, STDERR = "beats", "stop", "stdout", "stderr"
 MARK = "BAYESCMR_ATTEMPT"
 #: Exit code of a command that was stopped and has saved: the same command goes on.
 STOPPED = 75
+#: Variable by which a batch system's number of the job reaches the claim.
+JOB_ID = "BAYESCMR_JOB_ID"
 #: Variable that says which GPUs a process may use.
 DEVICES = "CUDA_VISIBLE_DEVICES"
 
@@ -125,6 +127,7 @@ def _claim(path: Path, process: Mapping[str, Any] | None) -> bool:
     mine = {
         "process": process or {"pid": 0},
         "host": socket.gethostname(),
+        "job": os.environ.get(JOB_ID, ""),
         "gpus": [gpu for gpu in devices.split(",") if gpu],
     }
     try:
@@ -138,7 +141,7 @@ def _claim(path: Path, process: Mapping[str, Any] | None) -> bool:
 
 
 def claimant(path: Path) -> dict[str, Any] | None:
-    """Return who carries an attempt out: ``process``, ``host``, ``gpus``; None before the claim."""
+    """Return who carries an attempt out: process, host, job, gpus; None before the claim."""
     return _read(path / CLAIM / "process.json")
 
 
@@ -155,8 +158,8 @@ def write_end(path: Path, exit_code: int, reason: str) -> None:
     write_text(path / EXIT, json.dumps({"exit_code": exit_code, "reason": reason}) + "\n")
 
 
-def here(path: Path, started: Mapping[str, Any] | None = None) -> Status:
-    """Return how an attempt on this machine stands, from its files and the table of processes.
+def stand(path: Path, gone: Callable[[Mapping[str, Any] | None], str]) -> Status:
+    """Return how an attempt stands.
 
     What is lost stays lost: an attempt whose process ended before its claim is buried, so that
     none that another submission has started can begin it later.
@@ -165,23 +168,44 @@ def here(path: Path, started: Mapping[str, Any] | None = None) -> Status:
     ----------
     path : Path
         Folder of the attempt.
-    started : mapping, optional
-        Identity of the process that was started for it, and may not have claimed it yet.
+    gone : callable
+        Given the claim, None before there is one, says why whatever carries the attempt out is
+        no more; "" where it is there, or may be.
     """
     last = ended(path)
     if last is not None:
         return last
     claimed = claimant(path)
-    if claimed is not None and alive(claimed["process"]):
-        return Status("running", beats=beats(path))
-    if claimed is None and started is not None and alive(started):
-        return Status("pending")
-    # It may have claimed, or ended, between two looks.
-    if claimed is None and path.exists() and not bury(path):
-        return here(path, started)
-    return ended(path) or Status(
-        "lost", beats=beats(path), reason=f"its process ended without a word; {last_words(path)}"
-    )
+    buried = claimed is not None and not claimed["process"]["pid"]
+    why = "its process ended before it began" if buried else gone(claimed)
+    if not why:
+        return Status("pending" if claimed is None else "running", beats=beats(path))
+    if claimed is None and path.exists():
+        if not bury(path):  # it was claimed between two looks
+            return stand(path, gone)
+        if (path / STOP).exists():
+            write_end(path, STOPPED, "stopped before it began")
+    # It may have ended between two looks.
+    return ended(path) or Status("lost", beats=beats(path), reason=f"{why}; {last_words(path)}")
+
+
+def here(path: Path, started: Mapping[str, Any] | None = None) -> Status:
+    """Return how an attempt on this machine stands, by the table of processes.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the attempt.
+    started : mapping, optional
+        Identity of the process that was started for it, and may not have claimed it yet.
+    """
+
+    def gone(claimed: Mapping[str, Any] | None) -> str:
+        process = started if claimed is None else claimed["process"]
+        there = process is not None and alive(process)
+        return "" if there else "its process ended without a word"
+
+    return stand(path, gone)
 
 
 def ask_to_stop(path: Path) -> None:

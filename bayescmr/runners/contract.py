@@ -249,7 +249,7 @@ def read_losses(folder: Path) -> list[LossRow]:
     for number, raw in enumerate(lines, start=1):
         where = f"{path}, line {number}"
         objects = _objects(raw, where, last=number == len(lines))
-        for row in [row for data in objects for row in _rows(data, where)]:
+        for row in [row for data in objects for row in rows_of(data, where)]:
             key = (row.tokens, row.role, row.eval_set, row.kind)
             first, line = found.setdefault(key, (row, number))
             if first != row:
@@ -294,7 +294,14 @@ def _rubbish(text: str, where: str) -> CampaignError:
     )
 
 
-def _rows(data: Mapping[str, Any], where: str) -> list[LossRow]:
+def rows_of(data: Mapping[str, Any], where: str) -> list[LossRow]:
+    """Return the losses of one line: ``tokens``, and columns of the wide run table.
+
+    Raises
+    ------
+    CampaignError
+        An unknown key, or a number that is none; ``where`` says which line.
+    """
     tokens = data.get("tokens")
     if not (is_number(tokens) and tokens >= 0 and float(tokens).is_integer()):
         raise CampaignError(f"{where}: tokens: got {tokens!r}, expected a whole number >= 0")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import bayescmr as bc
-from bayescmr.cli.output import plain
+from bayescmr.values import plain
 from bayescmr.demo import demo_runs
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +51,7 @@ def compute(runs: bc.RunTable, target: bc.Target, say: Any = print) -> dict[str,
             "compare": comparison.to_dict(),
             "answers": answers,
             "sensitivity": bc.sensitivity(fit, target).to_dict(),
-            "alternatives": alternatives.reset_index().to_dict(orient="records"),
+            "alternatives": alternatives.table.reset_index().to_dict(orient="records"),
             "influence": {
                 e: bc.influence(fit, target, risk=RISK, estimand=e, loo=loo).to_dict()
                 for e in ESTIMANDS

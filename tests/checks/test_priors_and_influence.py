@@ -78,7 +78,7 @@ def test_conflict_made_on_purpose(make_runs, target, quick):
 @pytest.mark.slow
 def test_prior_alternatives(fit, target):
     wide = bc.widen_priors(fit.model, 2.0)
-    table = bc.prior_alternatives(fit, target, [wide], effort=EFFORT)
+    table = bc.prior_alternatives(fit, target, [wide], effort=EFFORT).table
     assert list(table.index) == ["turning_point", "turning_point, law x 2"]
     assert table["median_shift"].iloc[0] == 0
     assert table["median"].iloc[0] == fit.cmr(target).median

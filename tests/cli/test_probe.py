@@ -88,6 +88,6 @@ def test_a_first_order_ratio_is_told_without_contradiction() -> None:
 
 def test_every_command_has_help_with_an_example(cli: Run) -> None:
     said = cli("probe", "--help").stdout
-    for name in ("corpora", "prepare", "base", "run", "collect", "influence", "doctor"):
+    for name in ("corpora", "prepare", "base", "run", "job", "collect", "influence", "doctor"):
         assert name in said
         assert f"bayescmr probe {name}" in cli("probe", name, "--help").stdout

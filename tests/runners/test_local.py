@@ -112,7 +112,7 @@ class TestLocalRunner(RunnerConformance):
         handle = self.start(runner, "k", folder, "echo 1 > ready")
         assert self.wait_for_end(runner, handle).exit_code == 0
         shutil.rmtree(folder)
-        assert runner.poll(handle).state == "lost"
+        assert self.wait_for_end(runner, handle).state == "lost"
         runner.stop(handle)
         assert not folder.exists()
 

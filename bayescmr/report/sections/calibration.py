@@ -22,7 +22,7 @@ _SHOWN = ("CMR", "log likelihood")
 def calibration(asked: Asked) -> Section:
     """Simulation-based calibration of this design: what it found, or how to run it."""
     blocks: list[Block] = []
-    if asked.sbc is None:
+    if asked.studies.sbc is None:
         blocks.append(
             text(
                 "NOT RUN: simulation-based calibration at the design of these probes (draw truths"
@@ -36,10 +36,10 @@ def calibration(asked: Asked) -> Section:
                 f"bayescmr check sbc --model {shlex.quote(name(model, 60))} --design {asked.table}"
                 f" --simulations 200 --out {file}"
             )
-            again = f"bayescmr report {asked.file} {asked.options} --sbc {file}"
+            again = asked.report_command(f" --sbc {file}")
             blocks.append(text("To run it: ", Code(command), ", then ", Code(again), "."))
     else:
-        blocks += _study(asked.sbc)
+        blocks += _study(asked.studies.sbc)
     blocks.append(
         text(
             "What is known of the shipped models in general stands in docs/calibration.md of the"

@@ -21,9 +21,7 @@ def reproducibility(asked: Asked) -> Section:
         else f"bayescmr fit {asked.table} --model {first.model.name} --seed {provenance.seed}"
         f" {how} --out {asked.file}".replace("  ", " ")
     )
-    report = f"bayescmr report {asked.file} {asked.options} --risk {asked.risk:g}"
-    if asked.estimand != "tolerance":
-        report += f" --estimand {asked.estimand}"
+    report = asked.report_command("".join(f" --{n} {f}" for n, f in _files(asked).items()))
     rows = [("SHA-256 of the run table", provenance.fingerprint)]
     rows += [
         (f"SHA-256 of the model {name(m, 60)}", fit_.model.fingerprint)
@@ -43,6 +41,12 @@ def reproducibility(asked: Asked) -> Section:
         text(_licence(asked)),
     ]
     return Section("L", "Reproducibility", tuple(blocks))
+
+
+def _files(asked: Asked) -> dict[str, str]:
+    """Options of the results that were put in, with the names that commands here give them."""
+    files = {"sbc": "sbc.jsonl", "sensitivity": "sensitivity.json", "influence": "influence.json"}
+    return {n: file for n, file in files.items() if getattr(asked.studies, n) is not None}
 
 
 def _licence(asked: Asked) -> str:

@@ -8,6 +8,7 @@ from bayescmr.checks.sensitivity import THRESHOLD
 from bayescmr.posterior.stacked import StackedPosterior
 from bayescmr.report.asked import Asked
 from bayescmr.report.document import Block, Code, Section
+from bayescmr.report.sections.otherwise import other_priors, single_runs
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
 
@@ -69,16 +70,5 @@ def sensitivity(asked: Asked) -> Section:
                 ".",
             )
         )
-    blocks += [
-        text(
-            "NOT RUN: refits under wider and narrower priors. To run them: ",
-            Code(f"bayescmr check sensitivity {asked.file} {asked.options} --widen 2"),
-            ".",
-        ),
-        text(
-            "NOT RUN: the answer without each probe in turn. To run it: ",
-            Code(f"bayescmr check influence {asked.file} {asked.options}"),
-            ".",
-        ),
-    ]
+    blocks += [*other_priors(asked), *single_runs(asked)]
     return Section("I", "Sensitivity", tuple(blocks))

@@ -11,7 +11,8 @@ from bayescmr.runs.logs.files import Content
 NAME = "Megatron-LM console"
 _RECORD = re.compile(
     r"iteration\s+(?P<step>\d+)/\s*\d+ \|(?P<train>.*)\||"
-    r"(?:validation|test) (?:loss|results) at (?P<where>[^|]*)\|(?P<eval>.*)\|"
+    r"(?:validation|test)(?:-(?P<set>[^|\n]+?))? (?:loss|results) at"
+    r" (?P<where>[^|\n]*)\|(?P<eval>.*)\|"
 )
 _WHERE = re.compile(r"iteration\s+(\d+)(?: on (\w+) set)?")
 
@@ -48,7 +49,8 @@ def read(content: Content) -> Log:
             continue
         split = "test" if where[2] == "test" else "eval"
         for key, value in pairs(match["eval"]):
-            _add(events, content.run, key, value, float(where[1]), split)
+            name = key if match["set"] is None else f"{match['set']}/{key}"
+            _add(events, content.run, name, value, float(where[1]), split)
     if nameless:
         notes.append(f"{nameless} evaluations that do not say their iteration were left out")
     if skipped:

@@ -10,9 +10,9 @@ from bayescmr.runs.logs.files import Content
 from bayescmr.runs.logs.rounding import of_digits
 
 NAME = "nanotron console"
-_RECORD = re.compile(r"iteration: (?P<step>[\d.]+[KMB]?) / [\d.]+[KMB]? \|(?P<rest>.*)")
+_RECORD = re.compile(r"iteration: (?P<step>[\d.]+[KMBG]?) / [\d.]+[KMBG]? \|(?P<rest>.*)")
 _DIGITS = 3
-_SUFFIX = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
+_SUFFIX = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 
 
 def recognise(content: Content) -> bool:

@@ -1,4 +1,10 @@
-"""Logs of consoles, in the words of the trainers' own format strings."""
+"""Logs of consoles, in the words of the trainers' own format strings.
+
+None is written by the trainer itself. Megatron-LM (megatron-core 0.19.2): `training_log` and
+`evaluate` make tensors with `device='cuda'`, so neither runs without a GPU. nanotron: release 0.4,
+the only one on PyPI, cannot be imported (nanotron.logging and nanotron.config import each other).
+nanoGPT is a script.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +39,7 @@ def megatron_eval(step: int, loss: float, where: str = "") -> str:
     return "-" * len(text) + "\n" + text + "\n" + "-" * len(text) + "\n"
 
 
-def nanotron(step: int, loss: float) -> str:
+def nanotron(step: int, loss: float, billions: str = "G") -> str:
     """As ``human_format`` prints: three significant digits, zeros stripped, and a suffix."""
 
     def human(number: float) -> str:
@@ -42,7 +48,7 @@ def nanotron(step: int, loss: float) -> str:
         number, at = float(f"{number:.3g}"), 0
         while abs(number) >= 1000:
             number, at = number / 1000, at + 1
-        return f"{number:f}".rstrip("0").rstrip(".") + ["", "K", "M", "B"][at]
+        return f"{number:f}".rstrip("0").rstrip(".") + ["", "K", "M", billions][at]
 
     return (
         f"01/01/2026 00:00:00 [INFO|DP=0|PP=0|TP=0]: iteration: {step} / 1000 | consumed_tokens:"
@@ -50,6 +56,18 @@ def nanotron(step: int, loss: float) -> str:
         f" tokens_per_sec: {human(123456)} | lr: {human(3e-4)} | lm_loss: {human(loss)} |"
         f" grad_norm: {human(0.5)}\n"
     )
+
+
+def test_megatron_names_its_sets(write: Write) -> None:
+    """With --multiple-validation-sets each set has a line, by the name given to it or its number."""
+    text = "".join(
+        megatron_eval(step, loss + step / 1e4).replace("validation loss", f"validation-{name} loss")
+        for step in (100, 200)
+        for name, loss in (("web", 2.5), ("0", 3.5))
+    )
+    log = read_log(write(megatron_train(100, 2.5) + text))
+    assert values(log, "web/lm loss value") == [(100, 2.51, 1e-6), (200, 2.52, 1e-6)]
+    assert [v for _, v, _ in values(log, "0/lm loss value")] == [3.51, 3.52]
 
 
 def values(log: Log, metric: str) -> list[tuple[float, float, float]]:
@@ -99,6 +117,12 @@ def test_nanotron_knows_three_digits(write: Write) -> None:
         (10, 0.988, pytest.approx(0.001)),
     ]
     assert values(log, "consumed_tokens") == [(5, 5.24e6, 1e4), (10, 10.5e6, 1e5)]
+
+
+@pytest.mark.parametrize("billions", ["B", "G"])
+def test_nanotron_counts_billions(write: Write, billions: str) -> None:
+    log = read_log(write(nanotron(2000, 2.5, billions)))
+    assert values(log, "consumed_tokens") == [(2000, 2.1e9, 1e7)]
 
 
 def test_nanogpt(write: Write) -> None:

@@ -133,6 +133,35 @@ def test_trackio(trackio_database: Path, writers: ModuleType) -> None:
     assert log.events["wall_time"].notna().all()
 
 
+@pytest.fixture
+def aside(writers: ModuleType) -> None:
+    if not writers.ASIDE.is_dir():
+        pytest.skip(f"no {writers.ASIDE}: make test installs trackio and lm-eval there, if it can")
+
+
+def test_trackio_itself(aside: None, written_logs: Written, writers: ModuleType) -> None:
+    (file,) = written_logs("trackio").glob("cpt*.db")
+    log = read_log(file)
+    assert log.format == "trackio database"
+    check([log], writers, "eval.{}_loss")
+
+
+def test_lm_eval_itself(aside: None, written_logs: Written, writers: ModuleType) -> None:
+    folder = written_logs("lm_eval")
+    for run in writers.RUNS:
+        (file,) = (folder / run).rglob("results_*.json")
+        log = read_log(file)
+        assert log.format == "lm-evaluation-harness results"
+        by = log.events.set_index("metric")["value"]
+        loss = writers.truth(run, writers.STEPS[-1], "general")
+        assert set(by.index) == {"texts/word_perplexity", "texts/bits_per_byte"}
+        assert np.log(by["texts/word_perplexity"]) == pytest.approx(loss, rel=1e-12)
+        # 7 words in 32 bytes.
+        bits = loss * 7 / 32 / np.log(2)
+        assert by["texts/bits_per_byte"] == pytest.approx(bits, rel=1e-12)
+        assert any("texts 1.0" in note for note in log.notes)
+
+
 def test_a_database_in_use_is_read_with_its_log_and_left_alone(trackio_database: Path) -> None:
     """Until a checkpoint of SQLite the last rows are in a second file."""
     writer = sqlite3.connect(trackio_database)

@@ -1,5 +1,5 @@
 -- Tables metrics and configs of a database that trackio 0.43.0 wrote (SQLiteStorage.bulk_log), with
--- the losses of writers.truth. A dump, since trackio's bounds would hold back other packages.
+-- the losses of writers.truth. A dump, for where trackio is not installed; loggers.txt says how it is.
 CREATE TABLE configs (
                         id INTEGER PRIMARY KEY AUTOINCREMENT,
                         run_id TEXT NOT NULL,

@@ -115,6 +115,82 @@ def lightning(folder: Path) -> None:
         logger.save()
 
 
+def trackio(folder: Path) -> None:
+    """By the class that `trackio.log` ends in; the server before it is left out."""
+    os.environ["TRACKIO_DIR"] = str(folder)
+    _aside()
+    from trackio.sqlite_storage import SQLiteStorage
+
+    for run in RUNS:
+        losses = [{n: truth(run, step, n) for n in ("general", "domain")} for step in STEPS]
+        SQLiteStorage.bulk_log(
+            project="cpt",
+            run=run,
+            metrics_list=[
+                {"eval": {f"{n}_loss": x for n, x in at.items()}, "note": "words"} for at in losses
+            ],
+            steps=list(STEPS),
+            config={"lr": 1e-4},
+        )
+
+
+def lm_eval(folder: Path) -> None:
+    """A real evaluation, of a model whose log likelihood per word is known; no network."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    _aside()
+    from datasets import Dataset
+    from lm_eval import simple_evaluate
+    from lm_eval.api.model import LM
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    class Known(LM):
+        def __init__(self, loss: float) -> None:
+            super().__init__()
+            self.loss = loss
+
+        def loglikelihood(self, requests: list) -> list:
+            raise NotImplementedError
+
+        generate_until = loglikelihood
+
+        def loglikelihood_rolling(self, requests: list) -> list[float]:
+            return [-self.loss * len(request.args[0].split()) for request in requests]
+
+    def texts(**_: object) -> dict[str, Dataset]:
+        return {"test": Dataset.from_dict({"text": ["one two three four", "five six seven"]})}
+
+    task = {
+        "task": "texts",
+        "custom_dataset": texts,
+        "test_split": "test",
+        "output_type": "loglikelihood_rolling",
+        "doc_to_text": "",
+        "doc_to_target": "{{text}}",
+        "metric_list": [{"metric": name} for name in ("word_perplexity", "bits_per_byte")],
+        "metadata": {"version": 1.0},
+    }
+    for run in RUNS:
+        tracker = EvaluationTracker(output_path=str(folder / run))
+        results = simple_evaluate(
+            model=Known(truth(run, STEPS[-1], "general")),
+            tasks=[task],
+            task_manager=TaskManager(include_defaults=False),
+            bootstrap_iters=0,
+            evaluation_tracker=tracker,
+        )
+        tracker.save_results_aggregated(results=results)
+
+
+#: Where `make test` puts the packages of loggers.txt.
+ASIDE = Path(sys.prefix) / "loggers"
+
+
+def _aside() -> None:
+    """Look for what is not in the environment in a folder of its own, last."""
+    sys.path.append(str(ASIDE))
+
+
 def torch(folder: Path) -> None:
     """Two formats, since importing torch costs more than all else."""
     trainer_state(folder / "trainer_state")

@@ -1,0 +1,268 @@
+"""The loop: look at what is under way, settle what has ended, decide, submit.
+
+It may be killed at any point and started again: what is to happen next is told by the store and by
+the folders of the attempts alone. An attempt is reserved before it is submitted, and a submission
+of the same key starts nothing twice; losses are recorded once; an attempt is settled once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bayescmr.campaign.config import Config
+from bayescmr.campaign.desk import Desk
+from bayescmr.campaign.lease import Lease
+from bayescmr.campaign.progress import failures_in_a_row, is_given_up
+from bayescmr.campaign.records import Attempt
+from bayescmr.campaign.settlement import settlement
+from bayescmr.campaign.store import Store
+from bayescmr.errors import CampaignError
+from bayescmr.runners.base import Job, Runner, Status
+from bayescmr.runners.contract import LossRow, ProbeJob, expand, reached, read_losses, write_job
+
+#: Beats of a lease in the time after which others take its holder for dead.
+BEATS = 10
+
+
+class Controller:
+    """Runs a campaign with a runner.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is kept.
+    config : Config
+        What it was told; its ``probe`` says how a run is made.
+    lease : Lease
+        The right to write.
+    runner : Runner
+        Carries the probes out.
+    """
+
+    def __init__(self, store: Store, config: Config, lease: Lease, runner: Runner) -> None:
+        if config.probe is None:
+            raise CampaignError(
+                f"campaign {config.name}: probe: got nothing, expected a command that makes a run;"
+                " add probe.command, or use `bayescmr campaign ask` and `tell`"
+            )
+        self.desk = Desk(store, config, lease)
+        self.store, self.config, self.lease, self.runner = store, config, lease, runner
+        self._probe = config.probe
+        self._stopping: set[str] = set()
+
+    def step(self) -> bool:
+        """Do all that can be done now.
+
+        Returns
+        -------
+        bool
+            True if anything changed: call again at once.
+        """
+        name = self.config.name
+        moved = False
+        for attempt in self.store.attempts(name, open_only=True):
+            moved |= self._look_at(attempt)
+        campaign = self.store.campaign(name)
+        if campaign.state == "running":
+            moved |= self._try_again()
+            moved |= self._decide()
+        return moved
+
+    def run(
+        self, *, interval: float, patience: float, watch: Callable[[], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> str:  # fmt: skip
+        """Go on until the campaign has stopped or is paused, and nothing is under way.
+
+        Parameters
+        ----------
+        interval : float
+            Seconds between two looks where nothing changes.
+        patience : float
+            Seconds after which others take a controller that gives no sign of life for dead.
+        watch : callable, optional
+            Called after every look.
+        stop : threading.Event, optional
+            Set to leave; what is under way goes on, and the next call finds it.
+
+        Returns
+        -------
+        str
+            State of the campaign.
+
+        Raises
+        ------
+        CampaignError
+            The lease was lost, or the store or the disk cannot go on; call again once they can.
+        """
+        stop = stop or threading.Event()
+        with beating(self.lease, patience) as lost:
+            while not stop.is_set():
+                moved = self.step()
+                if lost:
+                    raise lost[0]
+                if watch is not None:
+                    watch()
+                campaign = self.store.campaign(self.config.name)
+                under_way = self.store.attempts(self.config.name, open_only=True)
+                if campaign.state != "running" and not under_way:
+                    return campaign.state
+                if not moved:
+                    stop.wait(interval)
+        return self.store.campaign(self.config.name).state
+
+    def _look_at(self, attempt: Attempt) -> bool:
+        if attempt.handle is None:
+            return self._submit(attempt)
+        status = self.runner.poll(attempt.handle)
+        rows, fault = self._losses(attempt)
+        moved = bool(rows) and self.store.record_losses(attempt.run, self.lease, rows) > 0
+        if status.beats != attempt.beats:
+            self.store.beat(attempt.key, self.lease, status.beats)
+        if status.state in ("ended", "lost"):
+            # It may have written between the two looks.
+            rows, fault = self._losses(attempt)
+            if rows:
+                self.store.record_losses(attempt.run, self.lease, rows)
+            self._settle(attempt, status, rows, fault)
+            return True
+        if self.store.campaign(self.config.name).state == "stopped":
+            self._ask_to_stop(attempt)
+        return moved
+
+    def _submit(self, attempt: Attempt) -> bool:
+        """Hand a reserved attempt to the runner, if it has room."""
+        others = [
+            a for a in self.store.attempts(self.config.name, open_only=True) if a.handle is not None
+        ]
+        if len(others) >= self.runner.slots:
+            return False
+        folder = self.folder(attempt)
+        job = ProbeJob(
+            run=attempt.run,
+            size=attempt.size,
+            domain=attempt.domain,
+            ratio=attempt.ratio,
+            seed=attempt.seed,
+            tokens=attempt.tokens,
+            until=attempt.until,
+            checkpoints=attempt.checkpoints,
+            settings=self._probe.of(attempt.size),
+            root=str(self.config.folder.parent),
+        )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CampaignError(
+                f"{folder}: cannot be made ({error.strerror or error}); make room, and run again"
+            ) from None
+        write_job(folder, job)
+        needs = self.config.runner
+        handle = self.runner.submit(
+            Job(
+                key=attempt.key,
+                command=expand(self._probe.command, job, folder),
+                folder=folder,
+                gpus=int(needs.get("gpus_per_probe", 0)),
+                cpus=int(needs.get("cpus_per_probe", 1)),
+                minutes=needs.get("minutes"),
+            )
+        )
+        self.store.submitted(attempt.key, self.lease, self.runner.name, handle)
+        return True
+
+    def folder(self, attempt: Attempt) -> Path:
+        """Return the folder of a run."""
+        return self.config.folder / attempt.run
+
+    def _losses(self, attempt: Attempt) -> tuple[list[LossRow], str]:
+        try:
+            return read_losses(self.folder(attempt)), ""
+        except CampaignError as error:
+            return [], str(error)
+
+    def _settle(self, attempt: Attempt, status: Status, rows: list[LossRow], fault: str) -> None:
+        earlier = [
+            other.reached_tokens or 0
+            for other in self.store.attempts(self.config.name)
+            if other.run == attempt.run and other.number < attempt.number
+        ]
+        start = max(earlier, default=0)
+        tokens = max(start, reached(rows))
+        end = settlement(attempt, status, self.config.space, start, tokens, fault)
+        self.store.settle(
+            attempt.key,
+            self.lease,
+            outcome=end.outcome,
+            reached_tokens=end.reached,
+            charge=end.charge,
+            exit_code=status.exit_code,
+            reason=end.reason,
+        )
+
+    def _ask_to_stop(self, attempt: Attempt) -> None:
+        if attempt.handle is not None and attempt.key not in self._stopping:
+            self._stopping.add(attempt.key)
+            self.runner.stop(attempt.handle)
+
+    def _try_again(self) -> bool:
+        """Reserve another attempt of runs whose last one failed; pause where all of them do."""
+        attempts = self.store.attempts(self.config.name)
+        ended = [a for a in attempts if not a.is_open]
+        failures = failures_in_a_row(ended)
+        if failures >= self.config.attempts:
+            self.store.set_state(
+                self.config.name,
+                "paused",
+                f"the last {failures} attempts failed; the last one: {ended[-1].reason}; mend"
+                " that, then `bayescmr campaign resume`",
+            )
+            return True
+        moved = False
+        for run in dict.fromkeys(a.run for a in attempts):
+            tried = [a for a in attempts if a.run == run]
+            if failures_in_a_row(tried) and not tried[-1].is_open:
+                if is_given_up(tried, self.config.attempts):
+                    continue
+                moved |= self.desk.again(tried[-1]) is not None
+        return moved
+
+    def _decide(self) -> bool:
+        """Make a round where a slot is free."""
+        under_way = self.store.attempts(self.config.name, open_only=True)
+        free = min(self.runner.slots - len(under_way), self.config.batch)
+        if free < 1:
+            return False
+        decision = self.desk.decide(free)
+        if not decision.attempts and decision.stop is None and not under_way:
+            self.store.set_state(
+                self.config.name, "stopped", "nothing that could be made can be afforded"
+            )
+            return True
+        return bool(decision.attempts) or decision.stop is not None
+
+
+@contextmanager
+def beating(lease: Lease, patience: float) -> Iterator[list[CampaignError]]:
+    """Beat a lease in the background, also through long fits; yields what went wrong, if it did."""
+    lost: list[CampaignError] = []
+    end = threading.Event()
+
+    def beat() -> None:
+        while not end.wait(patience / BEATS):
+            try:
+                lease.beat()
+            except CampaignError as error:
+                lost.append(error)
+                return
+
+    thread = threading.Thread(target=beat, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        end.set()
+        thread.join()

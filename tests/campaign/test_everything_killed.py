@@ -1,0 +1,166 @@
+"""A small real campaign whose controller and probes are killed at random moments: nothing is lost.
+
+The probes really train (docs/own_trainer/bigram.py). A kill is SIGKILL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bayescmr.campaign import open_store
+from bayescmr.campaign.audit import audit
+from bayescmr.campaign.campaign import Campaign
+from bayescmr.campaign.config import read_config
+
+HERE = Path(__file__).parent
+KILLS = 50
+SIZE = 65_536
+
+
+@pytest.fixture
+def campaign_file(tmp_path: Path, repo_root: Path) -> Path:
+    """A campaign of bigram models: one size, five ratios, five checkpoints."""
+    words = [inspect.getdoc(getattr(np, name)) or "" for name in sorted(dir(np))[:300]]
+    (tmp_path / "general.txt").write_text("\n".join(words), encoding="utf-8")
+    (tmp_path / "domain.txt").write_text(inspect.getsource(argparse), encoding="utf-8")
+    told = {
+        "name": "killed",
+        "target": {"size": SIZE, "domain": "code", "tokens": 40_000, "tolerance": 0.1},
+        # Each run costs 2e10; the first three are made whatever they tell.
+        "budget": 1.3e11,
+        "batch": 2,
+        "attempts": 100,
+        "space": {
+            "sizes": [SIZE],
+            "ratios": [0, 0.3, 0.5, 0.7, 1],
+            "tokens": 40_000,
+            "checkpoints": [1_000, 4_000, 10_000, 20_000, 40_000],
+            "seeds": 2,
+            "cost": {"evaluation_tokens": 2_000},
+        },
+        "stop": {"width": 0.005},
+        "probe": {
+            "command": [sys.executable, str(repo_root / "docs/own_trainer/bigram.py"), "{job}"],
+            "settings": {
+                "general": "general.txt", "domain": "domain.txt", "learning_rate": 0.3,
+            },
+        },
+        "runner": {"kind": "local", "slots": 2, "beat": 0.2, "grace": 5},
+    }  # fmt: skip
+    path = tmp_path / "campaign.yaml"
+    path.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return path
+
+
+class Nursery:
+    """Starts controllers, see nursery.py."""
+
+    def __init__(self, repo_root: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(repo_root)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning",
+             str(HERE / "nursery.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )  # fmt: skip
+
+    def _ask(self, line: str) -> int:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def start(self, url: str, name: str) -> int:
+        """Process id of a new controller."""
+        return self._ask(f"{url} {name}")
+
+    def wait(self, pid: int) -> int:
+        """Exit code of a controller; negative for a signal."""
+        return self._ask(f"wait {pid}")
+
+    def close(self) -> None:
+        """End it; controllers that are left end with their work."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def nursery(repo_root: Path) -> Iterator[Nursery]:
+    """One process that forks all controllers."""
+    found = Nursery(repo_root)
+    yield found
+    found.close()
+
+
+def probe_processes(folder: Path) -> list[int]:
+    """Processes of attempts under way: the wrappers and the commands below them."""
+    found = []
+    for claimed in folder.glob("*/attempts/*/claim/process.json"):
+        if (claimed.parents[1] / "exit.json").exists():
+            continue
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads(claimed.read_text())["process"]["pid"])
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            found += [pid, *map(int, children)]
+    return found
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_run_twice_or_overspent(
+    url: str, campaign_file: Path, nursery: Nursery
+) -> None:
+    chance = random.Random(1)
+    config = read_config(campaign_file)
+    with open_store(url) as store:
+        campaign = Campaign.new(store, config)
+        kills = {"controller": 0, "probe": 0}
+        while sum(kills.values()) < KILLS:
+            pid = nursery.start(url, config.name)
+            # Probes may die several times under one controller, and the controller with them.
+            for _ in range(chance.randint(0, 3)):
+                time.sleep(chance.uniform(0.0, 0.4))
+                if victims := probe_processes(config.folder):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(chance.choice(victims), signal.SIGKILL)
+                        kills["probe"] += 1
+            time.sleep(chance.uniform(0.0, 0.8))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            code = nursery.wait(pid)
+            assert code in (0, -signal.SIGKILL)
+            kills["controller"] += code == -signal.SIGKILL
+            if code == 0 and store.campaign(config.name).state == "stopped":
+                break
+        assert nursery.wait(nursery.start(url, config.name)) == 0
+
+        found = campaign.snapshot()
+        assert found.state == "stopped"
+        assert all(check.verdict == "PASS" for check in audit(store, config.name))
+        assert not [a for a in found.attempts if a.is_open]
+        assert found.budget.spent <= found.budget.total and found.budget.reserved == 0
+        # Every loss that a probe wrote is in the store, once; every attempt has one end.
+        table = campaign.runs()
+        assert not table.duplicated(["run", "tokens"]).any()
+        for run, rows in table.groupby("run"):
+            lines = (config.folder / str(run) / "losses.jsonl").read_text().splitlines()
+            written = {one["tokens"]: one["loss_general"] for one in map(json.loads, lines)}
+            assert dict(zip(rows["tokens"], rows["loss_general"], strict=True)) == written
+        ends = [path.parent.name for path in config.folder.glob("*/attempts/*/command.json")]
+        assert sorted(ends) == sorted(a.key for a in found.attempts if a.handle is not None)
+        assert kills["controller"] >= 10 and kills["probe"] >= 5, kills
