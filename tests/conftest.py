@@ -36,6 +36,19 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the stores of campaigns were not tested on PostgreSQL, if so."""
+    reports = terminalreporter.stats.get("skipped", [])
+    missed = [str(report.longrepr) for report in reports if "no PostgreSQL" in str(report.longrepr)]
+    if missed:
+        terminalreporter.section("NOT TESTED ON POSTGRESQL", bold=True, yellow=True)
+        terminalreporter.write_line(
+            f"{len(missed)} tests were skipped: {missed[0].partition('no PostgreSQL')[2].strip(':) ')}."
+            " Debian: apt-get install postgresql",
+            bold=True,
+        )
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """Folder of the checkout."""

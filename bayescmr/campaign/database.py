@@ -160,9 +160,13 @@ class File(Database):
             isolation_level=None,  # BEGIN is ours
             check_same_thread=False,
         )
-        raw.execute("PRAGMA foreign_keys = ON")
-        # With a write-ahead log the default loses the last transactions in a power cut.
-        raw.execute("PRAGMA synchronous = FULL")
+        try:
+            raw.execute("PRAGMA foreign_keys = ON")
+            # With a write-ahead log the default loses the last transactions in a power cut.
+            raw.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            raw.close()
+            raise
         return raw
 
 
