@@ -42,11 +42,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     missed = [str(report.longrepr) for report in reports if "no PostgreSQL" in str(report.longrepr)]
     if missed:
         terminalreporter.section("NOT TESTED ON POSTGRESQL", bold=True, yellow=True)
-        terminalreporter.write_line(
-            f"{len(missed)} tests were skipped: {missed[0].partition('no PostgreSQL')[2].strip(':) ')}."
-            " Debian: apt-get install postgresql",
-            bold=True,
-        )
+        why = missed[0].partition("no PostgreSQL: ")[2].rstrip("')")
+        terminalreporter.write_line(f"{len(missed)} tests were skipped: {why}.", bold=True)
+        terminalreporter.write_line("To run them on Debian: apt-get install postgresql")
 
 
 @pytest.fixture(scope="session")

@@ -97,12 +97,12 @@ class File(Database):
     def __init__(self, path: Path, *, create: bool) -> None:
         self._path = path.absolute()
         try:
-            if create:
+            if not self._path.exists():
+                if not create:
+                    raise CampaignError(
+                        f"{path}: there is no such store; check the name, or make a campaign in it"
+                    )
                 self._path.touch()
-            elif not self._path.exists():
-                raise CampaignError(
-                    f"{path}: there is no such store; check the name, or make a campaign in it"
-                )
         except OSError as error:
             raise CampaignError(
                 f"{path}: cannot be opened: {error.strerror or error}; name a file in a folder"
@@ -223,6 +223,8 @@ def database_of(url: str | Path, *, create: bool) -> Database:
         engine = create_engine(
             parsed,
             pool_pre_ping=True,
+            # Writers queue for a row, and then see what the one before has written.
+            isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": 10},
             json_deserializer=_parsed,
         )

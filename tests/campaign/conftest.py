@@ -260,3 +260,9 @@ def as_user():
             os.seteuid(0)
 
     return user
+
+
+@pytest.fixture
+def campaign_class():
+    """How campaigns of tests are made, for a store that is not the one of the fixtures."""
+    return Campaign

@@ -99,7 +99,7 @@ def test_what_an_old_holder_writes_is_refused(store, campaign):
 
 def test_a_released_lease_is_of_no_more_use(store, campaign):
     campaign.lease.release()
-    with pytest.raises(CampaignError, match="no longer holds it .nobody does"):
+    with pytest.raises(CampaignError, match=r"no longer holds it .nobody does"):
         campaign.round()
     with pytest.raises(CampaignError, match="no longer holds it"):
         campaign.lease.beat()

@@ -66,7 +66,7 @@ def test_an_empty_campaign_can_be_exported(campaign, tmp_path):
 
 def test_a_folder_that_is_taken_stays_as_it_was(campaign, folder):
     before = {path: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(CampaignError, match="cannot write the export: .*name a folder that does"):
+    with pytest.raises(CampaignError, match=r"cannot write the export: .*name a folder that does"):
         export(campaign.store, "law", folder)
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["law"]

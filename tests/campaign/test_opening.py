@@ -101,9 +101,11 @@ def test_a_url_of_sqlite_is_a_file(tmp_path):
 def test_a_mistyped_name_makes_nothing(tmp_path):
     with pytest.raises(CampaignError, match="there is no such store; check the name"):
         open_store(tmp_path / "typo.db", create=False)
-    with pytest.raises(CampaignError, match="cannot be opened: No such file.*in a folder that exi"):
+    with pytest.raises(
+        CampaignError, match=r"cannot be opened: No such file.*in a folder that exi"
+    ):
         open_store(tmp_path / "no" / "a.db")
-    with pytest.raises(CampaignError, match="Is a directory|unable to open|cannot be opened"):
+    with pytest.raises(CampaignError, match=r"Is a directory|unable to open|cannot be opened"):
         open_store(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -187,7 +187,7 @@ def test_calls_may_be_repeated_but_not_changed(campaign):
     key = "aaaaaaaaaaaa-1"
     for _ in range(2):
         campaign.submitted(key)
-    with pytest.raises(CampaignError, match="another submission .* nothing may be run twice"):
+    with pytest.raises(CampaignError, match=r"another submission .* nothing may be run twice"):
         campaign.submitted(key, {"pid": 2})
     for _ in range(2):
         campaign.settle(key)
@@ -245,7 +245,7 @@ def test_losses_are_recorded_once(campaign):
         LossRow(4096, "general", "code", "loss", 3.404096, 0.1),
     ):
         with pytest.raises(
-            CampaignError, match="loss on code at 4096 tokens: got .* expected 3.40"
+            CampaignError, match=r"loss on code at 4096 tokens: got .* expected 3.40"
         ):
             campaign.store.record_losses("aaaaaaaaaaaa", campaign.lease, [row])
     with pytest.raises(CampaignError, match="loss on general at 1 tokens: got nan"):
@@ -344,7 +344,7 @@ def test_a_table_that_contradicts_is_refused_whole(campaign, elsewhere):
     more = changed[changed["run"] == "y"].assign(run="new")
     with pytest.raises(CampaignError, match=r"b.csv: run x: loss on general at 1000000 tokens"):
         campaign.store.add_runs("law", pd.concat([more, changed]), "b.csv", "f")
-    with pytest.raises(CampaignError, match="run x: ratio: got 0.2, expected 0.1"):
+    with pytest.raises(CampaignError, match=r"run x: ratio: got 0.2, expected 0.1"):
         campaign.store.add_runs(
             "law", elsewhere.assign(ratio=lambda f: f["ratio"].replace(0.1, 0.2)), "b.csv", "f"
         )

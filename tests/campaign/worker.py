@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import bayescmr.campaign.store  # now: open_store would import it after each fork
+import bayescmr.campaign.store  # noqa: F401 (now: open_store would import it after each fork)
 from bayescmr.campaign import open_store
 from bayescmr.campaign.lease import Lease
 from bayescmr.campaign.records import (
