@@ -105,9 +105,8 @@ class ReplayWorld:
         marks: dict[float, tuple[float, ...]] = {}
         changes: dict[Key, Float] = {}
         seeds: dict[tuple[float, float], int] = {}
-        for run, own in rows.sort_values(["size", "ratio", "seed", "tokens"]).groupby(
-            "run", sort=False
-        ):
+        order = ["size", "ratio", *(["seed"] if "seed" in rows else []), "run", "tokens"]
+        for run, own in rows.sort_values(order).groupby("run", sort=False):
             size, ratio = float(own["size"].iloc[0]), float(own["ratio"].iloc[0])
             tokens = tuple(own["tokens"].astype(float))
             if marks.setdefault(size, tokens) != tokens:
