@@ -7,6 +7,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +17,9 @@ import bayescmr as bc
 from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.cli.app import run
 from bayescmr.comparison.loo import reweighted
-from bayescmr.errors import CheckError, ReportError
+from bayescmr.errors import CheckError, ReportError, TargetError
 from bayescmr.posterior.pointwise import run_log_likelihood
+from bayescmr.report import plot_sbc
 from bayescmr.report.data import ReportData, report_data
 from bayescmr.report.document import Check, Figure, Number, Section, Table
 from bayescmr.report.studies import Studies
@@ -132,6 +135,28 @@ def test_wrong_files(tmp_path: Path, text: str, words: str) -> None:
         SBCResult.read(path)
     with pytest.raises(CheckError, match="cannot read"):
         SBCResult.read(tmp_path / "absent.jsonl")
+
+
+def test_ecdfs_are_drawn_on_the_axes_that_are_given(file: Path) -> None:
+    study = SBCResult.read(file)
+    own = plot_sbc(study)
+    titles = [panel.get_title() for panel in own]
+    heads = {name.partition("[")[0] for name in study.header["quantities"]}
+    kinds = {head for head in heads if not head.startswith("CMR")} | {"critical mixture ratios"}
+    assert set(titles) == kinds and len(titles) == len(kinds)
+    given = list(mpl.figure.Figure().subplots(1, len(titles)))
+    assert plot_sbc(study, ax=given) is given
+    ranks = study.ranks()
+    column = list(study.header["quantities"]).index("log likelihood")
+    (line,) = given[titles.index("log likelihood")].lines
+    x, y = line.get_data()
+    # Bins at multiples of 1 / (L + 1): a rank r counts below every point beyond r / (L + 1).
+    share = [
+        np.mean(ranks[:, column] + 1 <= at * (study.header["ranked_draws"] + 1) + 1e-9) for at in x
+    ]
+    np.testing.assert_allclose(y[1:-1], (share - x)[1:-1], atol=1e-9)
+    with pytest.raises(TargetError, match=r"got 2 axes, expected \d+, one for each kind"):
+        plot_sbc(study, ax=given[:2])
 
 
 # -- other priors, and without single runs -----------------------------------------------------
