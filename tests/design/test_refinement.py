@@ -193,6 +193,8 @@ def test_weights_on_few_draws_are_not_trusted(make):
     told = reweight(run.mean.T, run.noise, outlook.cmr, chosen, errors)
     assert told.ess < 100
     assert not told.trusted
+    # The draw that made a simulation would have all the weight, and leave nothing to be learnt.
+    assert (np.abs(told.mean - outlook.cmr[chosen]) > 1e-6).all()
 
 
 def test_a_line_has_no_bend_and_a_parabola_has(make):
