@@ -36,16 +36,19 @@ class Decision:
     Parameters
     ----------
     number : int
-        Of the round.
+        Of the round; the next one where nothing can be decided yet.
     attempts : tuple of Attempt
         Reserved for the picks; none where the campaign stops.
     stop : str or None
         Why it stops.
+    nothing : str
+        Why nothing was chosen, where it does not stop either.
     """
 
     number: int
     attempts: tuple[Attempt, ...]
-    stop: str | None
+    stop: str | None = None
+    nothing: str = "nothing that could be made can be afforded"
 
 
 class Desk:
@@ -94,6 +97,8 @@ class Desk:
         if first:
             return self._begin(number, first, budget.spent)
         table = table_of(self.config, self.store.runs(self.name))
+        if table is None:
+            return Decision(number, (), nothing="no run has measured a loss that can be fitted")
         fitted = [r for r in rounds if r.posterior]
         # The same losses as before: another slot is free, and nothing is new to say.
         same = bool(fitted) and fitted[-1].fingerprint == table.fingerprint
@@ -150,7 +155,7 @@ class Desk:
     def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
         new = self._attempts([part for option in chosen for part in option.parts])
         made = self.store.reserve(self.name, self.lease, number, new) if new else []
-        return Decision(number, tuple(made), None)
+        return Decision(number, tuple(made))
 
     def _attempts(self, parts: Sequence[Part]) -> list[NewAttempt]:
         space = self.config.space

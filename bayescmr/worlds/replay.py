@@ -75,7 +75,7 @@ class ReplayWorld:
         truth: float,
         *,
         cost: Cost,
-        min_tokens: float = 0.0,
+        min_tokens: float = LEAST_TOKENS,
     ) -> ReplayWorld:
         """Make a world of the general losses of one domain.
 
