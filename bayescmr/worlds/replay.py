@@ -19,7 +19,7 @@ from bayescmr.design.outlook import Candidate
 from bayescmr.errors import DesignError
 from bayescmr.laws import Reference
 from bayescmr.planning.cost import Cost
-from bayescmr.planning.space import Made, Space
+from bayescmr.planning.space import LEAST_TOKENS, Made, Space
 
 Float = npt.NDArray[np.float64]
 Key = tuple[float, float, int]

@@ -151,7 +151,7 @@ def test_nothing_is_lost_run_twice_or_overspent(
 
         found = campaign.snapshot()
         assert found.state == "stopped"
-        assert all(check.verdict == "PASS" for check in audit(store, config.name))
+        assert [check for check in audit(store, config.name) if check.status != "PASS"] == []
         assert not [a for a in found.attempts if a.is_open]
         assert found.budget.spent <= found.budget.total and found.budget.reserved == 0
         # Every loss that a probe wrote is in the store, once; every attempt has one end.
