@@ -46,7 +46,7 @@ class Decision:
     """
 
     number: int
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[Attempt, ...] = ()
     stop: str | None = None
     nothing: str = "nothing that could be made can be afforded"
 
@@ -98,10 +98,14 @@ class Desk:
             return self._begin(number, first, budget.spent)
         table = table_of(self.config, self.store.runs(self.name))
         if table is None:
-            return Decision(number, (), nothing="no run has measured a loss that can be fitted")
+            return Decision(number, nothing="no run has measured a loss that can be fitted")
         fitted = [r for r in rounds if r.posterior]
         # The same losses as before: another slot is free, and nothing is new to say.
         same = bool(fitted) and fitted[-1].fingerprint == table.fingerprint
+        if same and not fitted[-1].chosen:
+            return Decision(number)
+        if self._waits(made, budget.left):
+            return Decision(number)
         pit = self._pit(fitted, table)
         posterior = last_fit(self.config, fitted[-1].number) if same else None
         if posterior is None:
@@ -174,6 +178,16 @@ class Desk:
             )
             for part in parts
         ]
+
+    def _waits(self, made: Sequence[Made], left: float) -> bool:
+        """Whether only what is under way can still tell anything: no more can be afforded."""
+        if all(run.until is None for run in made):
+            return False
+        space = self.config.space
+        return not any(
+            space.flops(c.size, c.reached, c.checkpoints[:1])[0] <= left
+            for c in space.candidates(made)
+        )
 
     def _interrupted(self, rounds: Sequence[RoundRow]) -> Decision | None:
         """Go on with a round whose picks a kill kept from being reserved."""
