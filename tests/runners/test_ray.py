@@ -46,7 +46,7 @@ def cluster() -> Iterator[Cluster]:
 
 class TestRayRunner(RunnerConformance):
     def make_runner(self, **more: Any) -> RayRunner:
-        return RayRunner(3, grace=0.5, beat=0.1, settle=0.5, **more)
+        return RayRunner(3, grace=3, beat=0.1, settle=0.5, **more)
 
     def test_more_jobs_than_resources_wait(self, tmp_path: Path) -> None:
         """One that waits is stopped before it begins."""
@@ -70,7 +70,7 @@ class TestRayRunner(RunnerConformance):
             "import json, sys; from pathlib import Path\n"
             "from bayescmr.runners.base import Job\n"
             "from bayescmr.runners.ray import RayRunner\n"
-            "runner = RayRunner(grace=0.5, beat=0.1, resources={'second': 3})\n"
+            "runner = RayRunner(grace=3, beat=0.1, resources={'second': 3})\n"
             "for key in 'ab':\n"
             "    folder = Path(sys.argv[1]) / key; folder.mkdir()\n"
             f"    print(json.dumps(runner.submit(Job(key, {shell(GOOD)!r}, folder))), flush=True)\n"
