@@ -249,7 +249,8 @@ def test_section_i_quotes_the_files_and_nothing_else(
             assert row["decision_shift"] == pytest.approx(row["decision"] - decision, abs=1e-12)
             shifts.append(max(abs(row["median"] - median), abs(row["decision"] - decision)) / sd)
             kept = {k: v for k, v in row.items() if not isinstance(v, bool | str | None)}
-            kept.pop("prob", None)
+            # Size of a probe stands in section C.
+            kept = {k: v for k, v in kept.items() if k not in ("prob", "size")}
             anew |= {f"{table}_{i}_{k}": v for k, v in {**kept, "sds": shifts[-1]}.items()}
         anew[f"{table}_largest_shift"] = max(shifts)
         anew[f"{table}_not_converged"] = sum(not row["converged"] for row in rows)
