@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,3 +165,19 @@ def test_nothing_is_lost_run_twice_or_overspent(
         ends = [path.parent.name for path in config.folder.glob("*/attempts/*/command.json")]
         assert sorted(ends) == sorted(a.key for a in found.attempts if a.handle is not None)
         assert kills["controller"] >= 10 and kills["probe"] >= 5, kills
+
+
+@pytest.mark.slow
+def test_two_controllers_do_not_both_work(url: str, campaign_file: Path, nursery: Nursery) -> None:
+    """The second is refused, or takes over and the first is; either way each run is made once."""
+    config = replace(read_config(campaign_file), budget=5e10)
+    with open_store(url) as store:
+        campaign = Campaign.new(store, config)
+        pids = [nursery.start(url, config.name) for _ in range(2)]
+        codes = sorted(nursery.wait(pid) for pid in pids)
+        assert codes == [0, 1]
+        found = campaign.snapshot()
+        assert found.state == "stopped"
+        assert [check for check in audit(store, config.name) if check.status != "PASS"] == []
+        assert {a.state for a in found.attempts} == {"done"}
+        assert len({(a.run, a.until) for a in found.attempts}) == len(found.attempts)
