@@ -19,6 +19,7 @@ from bayescmr.cli.exits import INTERRUPTED, MEANINGS, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
 from bayescmr.cli.import_logs import import_command
 from bayescmr.cli.models import models_app
+from bayescmr.cli.plan import plan_command
 from bayescmr.cli.probe import probe_app
 from bayescmr.cli.report import report_command
 from bayescmr.errors import BayesCMRError
@@ -37,6 +38,7 @@ app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("plan")(plan_command)
 app.command("import")(import_command)
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
