@@ -18,6 +18,8 @@ from bayescmr.runners.base import Job
 from bayescmr.runners.slurm import SlurmRunner
 from bayescmr.testing.runners import GOOD, RunnerConformance, shell
 
+pytestmark = pytest.mark.slow
+
 
 class TestSlurmRunner(RunnerConformance):
     def make_runner(self, **parameters: object) -> SlurmRunner:
