@@ -22,7 +22,7 @@ from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
-from bayescmr.planning.initial import initial_design
+from bayescmr.planning.initial import First, initial_design
 from bayescmr.runners.base import Status
 from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of, split_command
 from bayescmr.runs import read_runs
@@ -66,6 +66,12 @@ class Snapshot:
     def last_fit(self) -> RoundRow | None:
         """The last round with a fit; None before the first."""
         return next((row for row in reversed(self.rounds) if row.posterior), None)
+
+    @property
+    def certified(self) -> bool:
+        """Whether it has ended with a result that may be called certain."""
+        stop = None if self.last_fit is None else self.last_fit.decision["stop"]
+        return self.state == "stopped" and stop is not None and bool(stop["certified"])
 
     def progress(self) -> pd.DataFrame:
         """One row per fit, as :func:`bayescmr.report.progress.campaign_progress` takes it.
@@ -129,9 +135,7 @@ class Campaign:
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        table = None if config.runs is None else read_runs(config.runs)
-        made = [] if table is None else runs_made(config, (), table.frame)
-        initial_design(config.space, made, config.budget)
+        first_runs(config)
         if config.probe is not None:
             split_command(config.probe.command)
             runner_of(config.runner).close()
@@ -318,6 +322,29 @@ class Campaign:
     def stop(self, reason: str = "") -> None:
         """End it: what is under way is asked to save and end."""
         self.store.set_state(self.name, "stopped", reason or "stopped by a person")
+
+
+def first_runs(config: Config) -> tuple[First, ...]:
+    """Tell which runs a new campaign begins with.
+
+    Parameters
+    ----------
+    config : Config
+        What it is told; its run table counts.
+
+    Returns
+    -------
+    tuple of First
+        None where the run table has enough of them.
+
+    Raises
+    ------
+    DesignError, RunTableError
+        They cost more than the budget, or the run table cannot be used.
+    """
+    table = None if config.runs is None else read_runs(config.runs)
+    made = [] if table is None else runs_made(config, (), table.frame)
+    return initial_design(config.space, made, config.budget)
 
 
 def _show(watch: Callable[[Snapshot], None], campaign: Campaign) -> None:

@@ -174,7 +174,7 @@ def config_of(data: Any, source: str) -> Config:
     top.check("attempts", _whole(attempts, 1), "a whole number >= 1")
     runner = top.get("runner", {"kind": "local"})
     if not isinstance(runner, dict) or not isinstance(runner.get("kind"), str):
-        reader.add("runner", repr(runner), "a mapping with kind: local, slurm, ray or manual")
+        reader.add("runner", repr(runner), "a mapping with kind: local, slurm or ray")
     runs = top.get("runs")
     top.check("runs", runs is None or isinstance(runs, str), "the path of a run table")
     model = top.text("model", "a model") if top.has("model") else "turning_point"

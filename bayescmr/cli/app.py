@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bayescmr import __version__
+from bayescmr.cli.campaign import campaign_app
 from bayescmr.cli.check import check_app
 from bayescmr.cli.cmr import cmr_command
 from bayescmr.cli.compare import compare_command
@@ -40,6 +41,7 @@ app.command("compare")(compare_command)
 app.command("report")(report_command)
 app.command("plan")(plan_command)
 app.command("import")(import_command)
+app.add_typer(campaign_app, name="campaign")
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
 app.add_typer(probe_app, name="probe")

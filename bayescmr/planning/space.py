@@ -160,6 +160,11 @@ class Space:
         """FLOPs of a run of this size at its full length."""
         return float(self.flops(size, 0.0, self.checkpoints[size][-1:])[0])
 
+    @property
+    def whole_cost(self) -> float:
+        """FLOPs of all its runs at full length, every seed."""
+        return len(self.ratios) * self.seeds * sum(self.full_cost(size) for size in self.sizes)
+
     def flops(self, size: float, reached: float, checkpoints: Sequence[float]) -> Float:
         """FLOPs from ``reached`` to each checkpoint, all measurements between them included."""
         marks = [mark for mark in self.checkpoints[size] if mark > reached]
