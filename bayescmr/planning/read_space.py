@@ -10,7 +10,7 @@ from bayescmr.errors import DesignError
 from bayescmr.fields import Fields, Reader
 from bayescmr.planning.cost import Cost
 from bayescmr.planning.space import LEAST_TOKENS, Space
-from bayescmr.values import is_number
+from bayescmr.values import is_number, key_number
 from bayescmr.yaml_loader import parse_yaml
 
 _KEYS = (
@@ -120,7 +120,7 @@ def _by_size(fields: Fields, key: str, sizes: list[float]) -> dict[float, float]
         one = fields.number(key, "tokens of a full run, or a mapping from size to tokens")
         fields.check(key, one >= 1, "tokens >= 1")
         return dict.fromkeys(sizes, one)
-    found = {float(k): float(v) for k, v in value.items() if is_number(k) and is_number(v)}
+    found = {key_number(k): float(v) for k, v in value.items() if is_number(v)}
     for size in sizes:
         if not found.get(size, 0.0) >= 1:
             fields.reader.add(fields.path(key), f"none for size {size:g}", "tokens for every size")

@@ -152,9 +152,17 @@ class Space:
                     found.append(self._candidate(size, ratio, seed, 0.0))
                 for run in same:
                     at_rest = run.open and run.until is None
-                    if at_rest and run.seed is not None and run.reached > 0:
+                    if at_rest and run.seed is not None:
                         found.append(self._candidate(size, ratio, run.seed, run.reached))
         return tuple(one for one in found if one is not None)
+
+    def run_of(self, candidate: Candidate, made: Sequence[Made]) -> Made:
+        """Return the run that a candidate goes on with."""
+        return next(
+            m for m in made
+            if m.seed == candidate.seed and m.domain == candidate.domain
+            and _same(m.size, candidate.size) and _same(m.ratio, candidate.ratio)
+        )  # fmt: skip
 
     def full_cost(self, size: float) -> float:
         """FLOPs of a run of this size at its full length."""
