@@ -35,6 +35,8 @@ Float = npt.NDArray[np.float64]
 SEED = 5
 #: A fit made as soon as a level was passed counts at that level although it cost a little more.
 SLACK = 1.25
+#: Root mean square error that is waited for.
+RMSE = 0.04
 #: Of the CMR at the target, from 1,000 draws in four chains: what its interval can bear.
 MAX_RHAT, MIN_ESS = 1.05, 100.0
 
@@ -148,9 +150,22 @@ def at_the_stop(trace: Trace) -> Any:
     return trace.rounds[-1 if trace.ending is None else trace.ending.round]
 
 
+def randomised(rounds: list[Any], traces: list[Trace]) -> Float:
+    """Percentiles of the truth, anywhere among ties: uniform if all is right, atoms too."""
+    rng = np.random.default_rng(SEED)
+    ties = [
+        r.p_none if t.truth == 0 else r.p_all if t.truth == 1 else 0.0
+        for r, t in zip(rounds, traces, strict=True)
+    ]
+    ranks = np.array([r.rank for r in rounds])
+    return np.asarray(ranks + (rng.random(len(rounds)) - 0.5) * np.array(ties))
+
+
 def calibrated(traces: list[Trace]) -> dict[str, Any]:
     """SBC with the loop inside: coverage at the stop, ranks of the truth, PIT of the probes."""
     rounds = [at_the_stop(t) for t in traces]
+    ranks = randomised(rounds, traces)
+    inside = [(r, t) for r, t in zip(rounds, traces, strict=True) if 0 < t.truth < 1]
     pit = np.array([u for t in traces for r in t.rounds for u in r.pit])
     by_world = [np.array([u for r in t.rounds for u in r.pit]) for t in traces]
     deciles = np.histogram(pit, bins=10, range=(0, 1))[0]
@@ -162,7 +177,10 @@ def calibrated(traces: list[Trace]) -> dict[str, Any]:
         "covered_at_levels": [
             sum(covers(at(t, SLACK * b), t.truth) for t in traces) for b in LEVELS
         ],
-        "rank_deciles": np.histogram([r.rank for r in rounds], bins=10, range=(0, 1))[0].tolist(),
+        "inside": len(inside),
+        "covered_inside": sum(covers(r, t.truth) for r, t in inside),
+        "central_90": int(((ranks > 0.05) & (ranks < 0.95)).sum()),
+        "rank_deciles": np.histogram(ranks, bins=10, range=(0, 1))[0].tolist(),
         "pit_values": len(pit),
         "pit_deciles": deciles.tolist(),
         # Worlds are independent, values of one world hardly: the error is over worlds.
@@ -188,7 +206,7 @@ def convergence(traces: list[Trace]) -> dict[str, int]:
 def curves(traces: list[dict[str, Trace]]) -> dict[str, Any]:
     """Root mean square error and median width at many spends: for the plot."""
     unit = next(iter(traces[0].values())).full_run
-    spends = np.geomspace(0.03, BUDGET / FULL_RUN, 40)
+    spends = np.geomspace(0.03, BUDGET / FULL_RUN, 80)
     return {
         "spend": spends.round(4).tolist(),
         "rmse": {
@@ -204,6 +222,13 @@ def curves(traces: list[dict[str, Trace]]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def reached(spend: list[float], error: list[float]) -> float | None:
+    """Spend from which an error stays at most RMSE; None where it does not."""
+    above = [s for s, e in zip(spend, error, strict=True) if e > RMSE]
+    left = [s for s in spend if not above or s > above[-1]]
+    return left[0] if left else None
+
+
 def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds drawn from the prior."""
     inside = [w for w in worlds if 0 < w["truth"] < 1]
@@ -213,7 +238,9 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
         "worlds": len(worlds),
         "inside": len(traces),
         "policies": compared(traces, BUDGET),
-        "curves": curves(traces),
+        "curves": (found := curves(traces)),
+        "rmse_reached": {name: reached(found["spend"], v) for name, v in found["rmse"].items()},
+        "target_rmse": RMSE,
         "endings": {n: ending([t[n] for t in traces]) for n in names},
         "convergence": {n: convergence([t[n] for t in traces]) for n in names},
         "calibration": calibrated([w["traces"]["active"] for w in worlds]),
