@@ -16,13 +16,12 @@ import pandas as pd
 from bayescmr.campaign.config import Config, config_of, read_config
 from bayescmr.campaign.controller import Controller, beating
 from bayescmr.campaign.desk import Desk
-from bayescmr.campaign.progress import runs_made
+from bayescmr.campaign.first import first_runs
 from bayescmr.campaign.records import Attempt, Budget, Outcome, RoundRow
 from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
-from bayescmr.planning.initial import First, initial_design
 from bayescmr.runners.base import Status
 from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of, split_command
 from bayescmr.runs import read_runs
@@ -322,29 +321,6 @@ class Campaign:
     def stop(self, reason: str = "") -> None:
         """End it: what is under way is asked to save and end."""
         self.store.set_state(self.name, "stopped", reason or "stopped by a person")
-
-
-def first_runs(config: Config) -> tuple[First, ...]:
-    """Tell which runs a new campaign begins with.
-
-    Parameters
-    ----------
-    config : Config
-        What it is told; its run table counts.
-
-    Returns
-    -------
-    tuple of First
-        None where the run table has enough of them.
-
-    Raises
-    ------
-    DesignError, RunTableError
-        They cost more than the budget, or the run table cannot be used.
-    """
-    table = None if config.runs is None else read_runs(config.runs)
-    made = [] if table is None else runs_made(config, (), table.frame)
-    return initial_design(config.space, made, config.budget)
 
 
 def _show(watch: Callable[[Snapshot], None], campaign: Campaign) -> None:

@@ -21,9 +21,10 @@ def audit_command(name: Name, store: StoreUrl = STORE, json_mode: JsonMode = Fal
       bayescmr campaign audit legal
     """
     from bayescmr.campaign import open_store
-    from bayescmr.campaign.audit import audit
 
     with open_store(store, create=False) as found:
+        from bayescmr.campaign.audit import audit
+
         checks = audit(found, name)
     failed = [check for check in checks if check.status == "FAIL"]
     if json_mode:

@@ -25,9 +25,10 @@ def export_command(
       bayescmr campaign export legal --out legal
     """
     from bayescmr.campaign import open_store
-    from bayescmr.campaign.export import export
 
     with open_store(store, create=False) as found:
+        from bayescmr.campaign.export import export
+
         export(found, name, out)
     files = ", ".join(sorted(path.name for path in out.iterdir()))
     screen().print(f"wrote {out}: {files}", soft_wrap=True)

@@ -36,13 +36,14 @@ def new_command(
     """
     from bayescmr.campaign import open_store
     from bayescmr.campaign.config import read_config
-
-    config = read_config(file)
-    from bayescmr.campaign.campaign import Campaign, first_runs
+    from bayescmr.campaign.first import first_runs
 
     # A campaign that cannot begin leaves no store behind.
+    config = read_config(file)
     first = first_runs(config)
     with open_store(store) as found:
+        from bayescmr.campaign.campaign import Campaign
+
         Campaign.new(found, config)
         name = found.name
     cost = sum(one.cost for one in first)

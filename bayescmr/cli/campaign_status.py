@@ -77,6 +77,7 @@ def draw(snapshot: Snapshot, path: Path, prob: float) -> None:
     from bayescmr.atomic import whole_file
     from bayescmr.report.progress import campaign_progress, plot_progress
 
-    figure = plot_progress(campaign_progress(progress), prob=prob).figure
+    figure = plot_progress(campaign_progress(progress), prob=prob).get_figure(root=True)
+    assert figure is not None
     with whole_file(path) as partial:
         figure.savefig(partial, format=path.suffix[1:], dpi=150, bbox_inches="tight")

@@ -47,7 +47,8 @@ class Standing:
     def of(cls, campaign: Campaign, snapshot: Snapshot | None = None) -> Standing:
         """Look at a campaign."""
         table = campaign.runs()
-        tokens = table.groupby("run")["tokens"].max().to_dict() if len(table) else {}
+        most = table.groupby("run")["tokens"].max() if len(table) else table["tokens"]
+        tokens = {str(run): float(value) for run, value in most.items()}
         return cls(campaign.config, snapshot or campaign.snapshot(), tokens)
 
     @property
