@@ -40,6 +40,10 @@ GOALS = {
 }  # fmt: skip
 MEASURES = {"settled": "error at most 0.02 for good", "narrowed": "90 % interval of width 0.08"}
 SAFE = 0.8
+#: Worlds from the prior that the comparison was to have.
+ASKED = 100
+#: Fewer plays have nothing to resample.
+RESAMPLED = 8
 
 
 def render(text: str, folder: Path = DOCS / "policies") -> str:
@@ -71,7 +75,9 @@ def _costs(policies: dict[str, Any], worlds: int) -> str:
         cells = [NAMES[name]]
         for measure in MEASURES:
             m = policies[name][measure]
-            times = f"{m['ratio']:.2f} [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
+            times = f"{m['ratio']:.2f}"
+            if worlds >= RESAMPLED:
+                times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
             times = "1" if name == "active" else times
             cells += [f"{m['mean']:.2f}", f"{m['reached']} of {worlds}", times]
         rows.append([*cells, f"{policies[name]['runs']:.0f}"])
@@ -84,10 +90,11 @@ def _costs(policies: dict[str, Any], worlds: int) -> str:
 def _prior(folder: Path) -> str:
     data = _read(folder, "prior")
     note = (
-        f"{data['worlds']} worlds from the prior; in {data['inside']} the CMR lies between 0 and 1,"
-        " and there all policies played. Spend in runs of the target's size and tokens, counted as"
-        " 2 where a policy had not arrived when its budget of 2 was gone, so ratios are the nearer"
-        " to 1 the more often that was so. In brackets: 90 % bootstrap intervals, worlds in pairs."
+        f"{data['worlds']} worlds from the prior, of {ASKED} that were asked for; in"
+        f" {data['inside']} the CMR lies between 0 and 1, and there all policies played. Spend in"
+        " runs of the target's size and tokens, counted as 2 where a policy had not arrived when"
+        " its budget of 2 was gone, so ratios are the nearer to 1 the more often that was so. In"
+        " brackets: 90 % bootstrap intervals, worlds in pairs."
     )
     return f"{note}\n\n{_costs(data['policies'], data['inside'])}"
 
@@ -171,21 +178,31 @@ def _misspecified(folder: Path) -> str:
 
 
 def _safe(folder: Path) -> str:
-    lines = []
+    lines, total = [], [0, 0]
     for kind, data in (_read(folder, "misspecified") or {}).items():
         e = data["endings"]["active"]["certified"]
         ours, sobol = (data["policies"][n]["regret"][-1] for n in ("active", "sobol"))
-        if e["worlds"]:
-            held = e["covered"] / e["worlds"]
-            state = "holds" if held >= SAFE else "**too low**"
-            first = f"{_share(e['covered'], e['worlds'])} of what was certified was true, {state}"
-        else:
-            first = "nothing was certified"
+        total = [total[0] + e["covered"], total[1] + e["worlds"]]
+        first = _certified(e["covered"], e["worlds"])
         second = "no worse" if ours <= sobol else "**worse**"
         lines.append(
             f"- {KINDS[kind]}: {first}; regret {ours:.3f} against {sobol:.3f} of Sobol, {second}."
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"- All four together: {_certified(*total)}."])
+
+
+def _certified(covered: int, worlds: int) -> str:
+    """How often what was certified was true, and the least that so few worlds exclude."""
+    from scipy.stats import beta
+
+    if not worlds:
+        return "nothing was certified"
+    state = "holds" if covered / worlds >= SAFE else "**too low**"
+    least = float(beta.ppf(0.1, covered, worlds - covered + 1)) if covered else 0.0
+    return (
+        f"of {worlds} certified answers {covered} held the truth, {state} (at least {SAFE:.0%}"
+        f" asked for; so few worlds exclude, at 90 %, no more than what lies below {least:.0%})"
+    )
 
 
 def _calibration(folder: Path) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,17 @@ def read(folder: Path, study: str) -> list[dict[str, Any]]:
                  "traces": {}},
             )  # fmt: skip
             world["traces"] |= {name: Trace.of(t) for name, t in record["traces"].items()}
-    return sorted(found.values(), key=lambda w: int(w["index"]))
+    # Worlds that take long are not all in yet: beyond the first that is missing it is the quick
+    # ones that are there, and these are others.
+    return list(complete(sorted(found.values(), key=lambda w: int(w["index"]))))
+
+
+def complete(worlds: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Worlds up to the first that is missing."""
+    for number, world in enumerate(worlds):
+        if world["index"] != number:
+            return
+        yield world
 
 
 def together(worlds: list[dict[str, Any]], policies: Iterable[str]) -> list[dict[str, Trace]]:
