@@ -121,10 +121,9 @@ def _reached(folder: Path) -> str:
     for name in _order(found):
         spend = found[name]
         times = "more than " if spend is None else ""
-        ratio = (2.0 if spend is None else spend) / found["active"]
-        rows.append(
-            [NAMES[name], "never" if spend is None else f"{spend:.2f}", f"{times}{ratio:.1f}"]
-        )
+        own = found["active"]
+        ratio = "-" if own is None else f"{times}{(2.0 if spend is None else spend) / own:.1f}"
+        rows.append([NAMES[name], "never" if spend is None else f"{spend:.2f}", ratio])
     error = f"root mean square error at most {data['target_rmse']:g} for good, from a spend of"
     return _table(["policy", error, "times active"], rows)
 
@@ -267,6 +266,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "goals": _goals,
     "reached": _reached,
     "rmse": _by_level("rmse", 3),
+    "median_error": _by_level("median_error", 3),
     "regret": _by_level("regret", 2),
     "coverage": _by_level("coverage", 2),
     "misspecified": _misspecified,

@@ -83,6 +83,8 @@ def compared(traces: list[dict[str, Trace]], cap: float, slack: float = SLACK) -
         found[name] = {
             "rmse": [_rmse([at(t[name], slack * b) for t in traces], traces, name)
                      for b in levels(cap)],
+            "median_error": [float(np.median([abs(at(t[name], slack * b).median - t[name].truth)
+                                              for t in traces])) for b in levels(cap)],
             "regret": [float(np.mean([regret(at(t[name], slack * b), t[name].truth, RISK)
                                       for t in traces])) for b in levels(cap)],
             "coverage": [float(np.mean([covers(at(t[name], slack * b), t[name].truth)
