@@ -23,6 +23,16 @@ def is_number(value: object, *, infinite: bool = False) -> TypeGuard[float]:
         return infinite
 
 
+def key_number(key: object) -> float:
+    """Return a key of a mapping as a number, also where JSON has made a text of it; else NaN."""
+    if isinstance(key, str):
+        try:
+            key = float(key)
+        except ValueError:
+            return math.nan
+    return float(key) if is_number(key) else math.nan
+
+
 def shorten(text: str, most: int = 60) -> str:
     """Cut a name that would fill the screen; names may have 10 kB and line ends."""
     text = " ".join(text.split())

@@ -36,6 +36,17 @@ settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True
 settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the stores of campaigns were not tested on PostgreSQL, if so."""
+    reports = terminalreporter.stats.get("skipped", [])
+    missed = [str(report.longrepr) for report in reports if "no PostgreSQL" in str(report.longrepr)]
+    if missed:
+        terminalreporter.section("NOT TESTED ON POSTGRESQL", bold=True, yellow=True)
+        why = missed[0].partition("no PostgreSQL: ")[2].rstrip("')")
+        terminalreporter.write_line(f"{len(missed)} tests were skipped: {why}.", bold=True)
+        terminalreporter.write_line("To run them on Debian: apt-get install postgresql")
+
+
 @pytest.fixture(scope="session")
 def repo_root() -> Path:
     """Folder of the checkout."""

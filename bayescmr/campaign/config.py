@@ -22,7 +22,7 @@ from bayescmr.yaml_loader import parse_yaml
 SCHEMA = 1
 _KEYS = (
     "schema", "name", "target", "estimand", "model", "seed", "risk", "prob", "budget", "space",
-    "stop", "exploration", "batch", "probe", "runner", "attempts", "folder", "runs",
+    "stop", "exploration", "batch", "probe", "runner", "attempts", "folder", "root", "runs",
 )  # fmt: skip
 _TARGET = ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base")
 _STOP = ("width", "regret", "price")
@@ -88,6 +88,8 @@ class Config:
         How often a run that failed is tried.
     folder : Path
         For files of the runs; absolute.
+    root : str
+        Folder that relative paths in the probe's settings start from: that of the file.
     runs : str or None
         Run table of earlier runs, read at the start.
     data : mapping
@@ -110,6 +112,7 @@ class Config:
     runner: Mapping[str, Any]
     attempts: int
     folder: Path
+    root: str
     runs: str | None
     data: Mapping[str, Any]
 
@@ -137,7 +140,8 @@ def read_config(path: str | Path) -> Config:
     if isinstance(data, dict):
         home = source.resolve().parent
         # What is stored must mean the same from wherever it is read again.
-        data = {**data, "folder": str((home / str(data.get("folder", "probes"))).resolve())}
+        folder = str((home / str(data.get("folder", "probes"))).resolve())
+        data = {**data, "folder": folder, "root": str(home)}
         for key in ("runs", "model"):
             if isinstance(data.get(key), str) and (home / data[key]).is_file():
                 data[key] = str((home / data[key]).resolve())
@@ -199,6 +203,7 @@ def config_of(data: Any, source: str) -> Config:
         runner=runner,
         attempts=attempts,
         folder=Path(str(top.get("folder", "probes"))).absolute(),
+        root=str(top.get("root", "")),
         runs=runs,
         data=data,
     )

@@ -151,7 +151,7 @@ class Controller:
             until=attempt.until,
             checkpoints=attempt.checkpoints,
             settings=self._probe.of(attempt.size),
-            root=str(self.config.folder.parent),
+            root=self.config.root,
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -238,9 +238,7 @@ class Controller:
             return False
         decision = self.desk.decide(free)
         if not decision.attempts and decision.stop is None and not under_way:
-            self.store.set_state(
-                self.config.name, "stopped", "nothing that could be made can be afforded"
-            )
+            self.store.set_state(self.config.name, "stopped", decision.nothing)
             return True
         return bool(decision.attempts) or decision.stop is not None
 

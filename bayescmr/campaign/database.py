@@ -97,12 +97,12 @@ class File(Database):
     def __init__(self, path: Path, *, create: bool) -> None:
         self._path = path.absolute()
         try:
-            if create:
+            if not self._path.exists():
+                if not create:
+                    raise CampaignError(
+                        f"{path}: there is no such store; check the name, or make a campaign in it"
+                    )
                 self._path.touch()
-            elif not self._path.exists():
-                raise CampaignError(
-                    f"{path}: there is no such store; check the name, or make a campaign in it"
-                )
         except OSError as error:
             raise CampaignError(
                 f"{path}: cannot be opened: {error.strerror or error}; name a file in a folder"
@@ -160,9 +160,13 @@ class File(Database):
             isolation_level=None,  # BEGIN is ours
             check_same_thread=False,
         )
-        raw.execute("PRAGMA foreign_keys = ON")
-        # With a write-ahead log the default loses the last transactions in a power cut.
-        raw.execute("PRAGMA synchronous = FULL")
+        try:
+            raw.execute("PRAGMA foreign_keys = ON")
+            # With a write-ahead log the default loses the last transactions in a power cut.
+            raw.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            raw.close()
+            raise
         return raw
 
 
@@ -219,6 +223,8 @@ def database_of(url: str | Path, *, create: bool) -> Database:
         engine = create_engine(
             parsed,
             pool_pre_ping=True,
+            # Writers queue for a row, and then see what the one before has written.
+            isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": 10},
             json_deserializer=_parsed,
         )

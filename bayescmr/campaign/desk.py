@@ -36,16 +36,19 @@ class Decision:
     Parameters
     ----------
     number : int
-        Of the round.
+        Of the round; the next one where nothing can be decided yet.
     attempts : tuple of Attempt
         Reserved for the picks; none where the campaign stops.
     stop : str or None
         Why it stops.
+    nothing : str
+        Why nothing was chosen, where it does not stop either.
     """
 
     number: int
-    attempts: tuple[Attempt, ...]
-    stop: str | None
+    attempts: tuple[Attempt, ...] = ()
+    stop: str | None = None
+    nothing: str = "nothing that could be made can be afforded"
 
 
 class Desk:
@@ -94,9 +97,15 @@ class Desk:
         if first:
             return self._begin(number, first, budget.spent)
         table = table_of(self.config, self.store.runs(self.name))
+        if table is None:
+            return Decision(number, nothing="no run has measured a loss that can be fitted")
         fitted = [r for r in rounds if r.posterior]
         # The same losses as before: another slot is free, and nothing is new to say.
         same = bool(fitted) and fitted[-1].fingerprint == table.fingerprint
+        if same and not fitted[-1].chosen:
+            return Decision(number)
+        if self._waits(made, budget.left):
+            return Decision(number)
         pit = self._pit(fitted, table)
         posterior = last_fit(self.config, fitted[-1].number) if same else None
         if posterior is None:
@@ -150,7 +159,7 @@ class Desk:
     def _reserve(self, number: int, chosen: Sequence[OptionRecord]) -> Decision:
         new = self._attempts([part for option in chosen for part in option.parts])
         made = self.store.reserve(self.name, self.lease, number, new) if new else []
-        return Decision(number, tuple(made), None)
+        return Decision(number, tuple(made))
 
     def _attempts(self, parts: Sequence[Part]) -> list[NewAttempt]:
         space = self.config.space
@@ -169,6 +178,16 @@ class Desk:
             )
             for part in parts
         ]
+
+    def _waits(self, made: Sequence[Made], left: float) -> bool:
+        """Whether only what is under way can still tell anything: no more can be afforded."""
+        if all(run.until is None for run in made):
+            return False
+        space = self.config.space
+        return not any(
+            space.flops(c.size, c.reached, c.checkpoints[:1])[0] <= left
+            for c in space.candidates(made)
+        )
 
     def _interrupted(self, rounds: Sequence[RoundRow]) -> Decision | None:
         """Go on with a round whose picks a kill kept from being reserved."""

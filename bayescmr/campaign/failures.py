@@ -7,6 +7,10 @@ import sqlite3
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 _AGAIN = "; nothing was written, the same command goes on afterwards"
+_RIGHTS = (
+    "it may only be read; allow writing to the file, to those beside it (-wal, -shm) and to its"
+    " folder"
+)
 
 #: Beginnings of SQLite's error names; the longer of two that fit comes first.
 _SQLITE = (
@@ -14,8 +18,8 @@ _SQLITE = (
     ("SQLITE_BUSY", "another program has kept it locked for half a minute; end that program"),
     ("SQLITE_LOCKED", "another program has kept it locked for half a minute; end that program"),
     ("SQLITE_READONLY_DBMOVED", "the file was moved or deleted; put it back" + _AGAIN),
-    ("SQLITE_READONLY", "it may only be read; allow writing to the file and to its folder"),
-    ("SQLITE_PERM", "it may only be read; allow writing to the file and to its folder"),
+    ("SQLITE_READONLY", _RIGHTS),
+    ("SQLITE_PERM", _RIGHTS),
     (
         "SQLITE_CANTOPEN",
         "it cannot be opened; allow reading and writing of the file and of its folder",

@@ -33,7 +33,9 @@ def runs_made(config: Config, attempts: Sequence[Attempt], table: pd.DataFrame) 
     list of Made
         A run is open unless it diverged, was given up, or is at its full length.
     """
-    measured = table.groupby("run")["tokens"].max().to_dict() if len(table) else {}
+    # A run that failed has a row without any loss, which says how far it was to go.
+    losses = [str(name) for name in table if str(name).startswith(("loss", "change"))]
+    measured = table[table[losses].notna().any(axis=1)].groupby("run")["tokens"].max().to_dict()
     by_run: dict[str, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
         by_run[attempt.run].append(attempt)

@@ -75,6 +75,9 @@ def _outcome(attempt: Attempt, status: Status, reached: int, fault: str) -> tupl
     words = status.reason
     if fault:
         return "failed", fault
+    if status.exit_code != DIVERGED and reached >= attempt.until:
+        # All that was asked for is there, whatever became of the process afterwards.
+        return "done", "" if status.exit_code == REACHED else words
     if status.state == "lost":
         return "lost", words
     if status.exit_code == DIVERGED:
@@ -82,8 +85,6 @@ def _outcome(attempt: Attempt, status: Status, reached: int, fault: str) -> tupl
     if status.exit_code == STOPPED:
         return "stopped", words
     if status.exit_code == REACHED:
-        if reached >= attempt.until:
-            return "done", ""
         return "failed", (
             f"the command ended with code {REACHED}, but its last loss is at {reached} tokens,"
             f" expected {attempt.until}; a command that was stopped before ends with {STOPPED}"

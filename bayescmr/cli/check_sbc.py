@@ -116,15 +116,29 @@ def sbc_command(
             progress=lambda done: bar.update(line, completed=done),
         )
     if figure is not None:
-        from bayescmr.report.calibration import save_sbc
-
-        save_sbc(result, figure)
+        _draw(result, figure)
     if json_mode:
         print_json(result.to_dict())
     else:
         _print_result(screen(), result)
     if not result.calibrated:
         raise typer.Exit(NOT_CONVERGED)
+
+
+def _draw(result: SBCResult, path: Path) -> None:
+    import matplotlib as mpl
+
+    # No window, whatever the user's settings say.
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from bayescmr.report import style
+    from bayescmr.report.calibration import plot_sbc
+
+    with style.paper():
+        figure = cast(Any, plot_sbc(result))[0].figure
+        figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def _print_result(console: Console, result: SBCResult) -> None:

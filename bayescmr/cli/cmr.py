@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -31,7 +30,7 @@ from bayescmr.report.words import count, percent, percent_down
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bayescmr.cmr import CMR, Estimand, Target
+    from bayescmr.cmr import CMR, Estimand
 
 _NAMES = {"tolerance": "tolerance", "turning_point": "turning point", "gu": "Gu et al. (both)"}
 
@@ -94,6 +93,7 @@ def cmr_command(
 
 def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand: Estimand) -> None:
     from bayescmr.cmr import ESTIMANDS
+    from bayescmr.report.decision import tolerance_words
 
     target = cmr.target
     level = f"{100 * prob:g} % interval"
@@ -105,7 +105,7 @@ def _print_answer(console: Console, cmr: CMR, risk: float, prob: float, estimand
         "P(no, any\nratio)",
         f"safe at\n{100 * risk:g} % risk",
         title=f"{count(target.size)} parameters, {count(target.tokens)} tokens,"
-        f" tolerance {_tolerance_words(target)}\n"
+        f" tolerance {tolerance_words(target)}\n"
         # Not in a heading: a long name would crowd out the numbers.
         f"critical mixture ratio (CMR): largest share of {target.domain}",
     )
@@ -140,35 +140,13 @@ def sentences(cmr: CMR, risk: float, estimand: Estimand) -> list[str]:
     estimand : {"tolerance", "turning_point", "gu"}
         The bound.
     """
-    target = cmr.target
+    from bayescmr.report.decision import decision_words
+
     ratio = cmr.decide(risk, estimand)
-    where = f"At {count(target.size)} parameters and {count(target.tokens)} tokens"
-    bad = {
-        "tolerance": f"the general loss then rises by more than {_tolerance_words(target)}",
-        "turning_point": f"the general loss is then still rising at {count(target.tokens)} tokens",
-        "gu": f"the general loss then rises by more than {_tolerance_words(target)}, or is still"
-        f" rising at {count(target.tokens)} tokens,",
-    }[estimand]
-    found = []
-    if ratio == 0.0:
-        # The draws without any feasible ratio lie at 0: ask just above it.
-        chance = cmr.risk_at(1e-9, estimand)
-        found.append(
-            f"{where} no {target.domain} share is safe at {100 * risk:g} % risk: even at the"
-            f" smallest share the chance that {bad} is {_chance(chance)}."
-        )
-    elif ratio == 1.0:
-        chance = cmr.risk_at(1.0, estimand)
-        found.append(
-            f"{where} every {target.domain} share is safe at {100 * risk:g} % risk: without any"
-            f" replay the chance that {bad} is {_chance(chance)}."
-        )
-    else:
-        chance = cmr.risk_at(ratio, estimand)
-        found.append(
-            f"{where} keep the {target.domain} share at or below {percent_down(ratio)} %: the"
-            f" chance that {bad} is {_chance(chance)}."
-        )
+    before, between = decision_words(cmr.target, ratio, risk, estimand)
+    # The draws without any feasible ratio lie at 0: ask just above it.
+    chance = cmr.risk_at(max(ratio, 1e-9), estimand)
+    found = [f"{before}{percent_down(ratio)} %{between}{_chance(chance)}."]
     binds = cmr.p_tolerance_binds
     found.append(
         f"Of the two bounds of Gu et al., the tolerance binds with probability {binds:.2g} and the"
@@ -179,14 +157,6 @@ def sentences(cmr: CMR, risk: float, estimand: Estimand) -> list[str]:
         shares = ", ".join(f"{name} {_chance(share)}" for name, share in sets.items())
         found.append(f"General set that binds: {shares}.")
     return found
-
-
-def _tolerance_words(target: Target) -> str:
-    scale, unit = (1.0, "nats") if target.tolerance_unit == "nats" else (100.0, "% of its base")
-    if isinstance(target.tolerance, Mapping):
-        each = [f"{value * scale:g} ({name})" for name, value in target.tolerance.items()]
-        return f"{' or '.join(each)} {unit}"
-    return f"{target.tolerance * scale:g} {unit}"
 
 
 def _chance(value: float) -> str:

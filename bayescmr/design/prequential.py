@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.special import betaln, log_ndtr, logsumexp
 
 from bayescmr.design.model_check import PREQUENTIAL, ModelCheck
@@ -30,11 +29,15 @@ class Predicted:
     log_weights : ndarray, shape (draws,)
         Log weight of each draw after this probe; they sum to 1. For the next probe that was
         predicted from the same draws.
+    effective : ndarray, shape (checkpoints,)
+        How many draws each checkpoint was predicted by, those counting less that told the ones
+        before badly. Of few, a PIT value says nothing.
     """
 
     pit: Float
     log_score: float
     log_weights: Float
+    effective: Float
 
 
 def predict(
@@ -50,8 +53,8 @@ def predict(
     ----------
     mean : ndarray, shape (draws, checkpoints)
         Change of the loss without noise, of each draw.
-    noise : ndarray, shape (checkpoints, checkpoints)
-        Covariance of what is measured about it.
+    noise : ndarray, shape (checkpoints, checkpoints) or (draws, checkpoints, checkpoints)
+        Covariance of what is measured about it; of each draw, where draws differ in it.
     observed : ndarray, shape (checkpoints,)
         What was measured.
     log_weights : ndarray, shape (draws,), optional
@@ -64,11 +67,13 @@ def predict(
     """
     draws, k = mean.shape if mean.ndim == 2 else (0, 0)
     start = np.full(draws, -np.log(max(draws, 1))) if log_weights is None else log_weights
-    shapes = noise.shape, observed.shape, start.shape
-    if draws == 0 or shapes != ((k, k), (k,), (draws,)):
+    shapes = noise.shape[-2:], observed.shape, start.shape
+    by_draw = noise.shape[:-2] in ((), (draws,))
+    if draws == 0 or not by_draw or shapes != ((k, k), (k,), (draws,)):
+        got = mean.shape, noise.shape, *shapes[1:]
         raise DesignError(
-            f"prediction: got shapes {(mean.shape, *shapes)}, expected (draws, checkpoints), twice"
-            " (checkpoints,), checkpoints, and draws"
+            f"prediction: got shapes {got}, expected (draws, checkpoints), twice (checkpoints,),"
+            " checkpoints, and draws"
         )
     if not (np.isfinite(mean).all() and np.isfinite(observed).all()):
         raise DesignError("prediction: got a value that is no number, expected finite losses")
@@ -76,13 +81,20 @@ def predict(
         root = np.linalg.cholesky(noise)
     except np.linalg.LinAlgError:
         raise DesignError("prediction: noise: expected a positive definite covariance") from None
-    residual = solve_triangular(root, (observed - mean).T, lower=True)
-    log_density = -0.5 * residual**2 - 0.5 * np.log(2 * np.pi) - np.log(np.diag(root))[:, None]
+    # Leading blocks of the factor are those of shorter runs: each is told given the ones before.
+    residual = np.linalg.solve(root, (observed - mean)[..., None])[..., 0].T
+    scale = np.log(np.diagonal(root, axis1=-2, axis2=-1)).reshape(-1, k).T
+    log_density = -0.5 * residual**2 - 0.5 * np.log(2 * np.pi) - scale
     weights = np.vstack([start, start + np.cumsum(log_density, axis=0)])
     evidence = logsumexp(weights, axis=1)
     weights -= evidence[:, None]
     pit = np.exp(logsumexp(weights[:-1] + log_ndtr(residual), axis=1))
-    return Predicted(np.clip(pit, 0.0, 1.0), float(evidence[-1] - evidence[0]), weights[-1])
+    return Predicted(
+        np.clip(pit, 0.0, 1.0),
+        float(evidence[-1] - evidence[0]),
+        weights[-1],
+        np.exp(-logsumexp(2.0 * weights[:-1], axis=1)),
+    )
 
 
 def evidence_against(pit: Float) -> Float:
@@ -125,7 +137,8 @@ def prequential_check(pit: Float, *, alpha: float = 0.05) -> ModelCheck:
     Parameters
     ----------
     pit : ndarray, shape (values,)
-        Of all probes, in the order in which they came.
+        Of all probes, in the order in which they came. Once the model was changed, only those of
+        the changed one: an alarm against the old says nothing of it.
     alpha : float
         Probability of an alarm, ever, if the model is right.
     """

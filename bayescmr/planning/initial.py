@@ -65,7 +65,9 @@ def initial_design(space: Space, made: Sequence[Made], budget: float) -> tuple[F
     own = [run for run in made if run.domain == space.domain]
     if len(own) >= ENOUGH:
         return ()
-    sizes = sorted(space.sizes, key=space.full_cost)[:2]
+    # Of a size whose first checkpoint alone costs too much there is no candidate.
+    offered = {candidate.size for candidate in space.candidates([])}
+    sizes = sorted(offered, key=space.full_cost)[:2]
     inner = [ratio for ratio in space.ratios if 0 < ratio < 1] or list(space.ratios)
     ratios = dict.fromkeys(min(inner, key=lambda r: abs(r - wish)) for wish in RATIOS)
     wanted = Counter((size, ratio) for size in sizes for ratio in ratios)
@@ -76,6 +78,7 @@ def initial_design(space: Space, made: Sequence[Made], budget: float) -> tuple[F
     left = budget
     for setting, runs in wanted.items():
         for _ in range(runs - sum((run.size, run.ratio) == setting for run in own)):
+            # A run that came to nothing may stand there again, behind the new one.
             candidate = next(
                 c for c in space.candidates(begun) if c.is_new and (c.size, c.ratio) == setting
             )
@@ -96,6 +99,7 @@ def initial_design(space: Space, made: Sequence[Made], budget: float) -> tuple[F
                     candidate.ratio,
                     candidate.seed,
                     0.0,
+                    open=False,
                 )
             )
     return tuple(found)

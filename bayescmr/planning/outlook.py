@@ -67,14 +67,11 @@ def outlook(
     candidates = space.candidates(made)
     view = View.of(posterior, cmr, estimand, [c.size for c in candidates] + [m.size for m in made])
     seen = {m.run: view.seen(m.run) for m in made if m.reached > 0}
-    begun = {(m.size, m.ratio, m.seed): m for m in made}
     trajectories = tuple(
         view.trajectory(
             candidate,
             space.flops(candidate.size, candidate.reached, candidate.checkpoints),
-            None
-            if candidate.is_new
-            else seen[begun[candidate.size, candidate.ratio, candidate.seed].run],
+            None if candidate.is_new else seen[space.run_of(candidate, made).run],
         )
         for candidate in candidates
     )

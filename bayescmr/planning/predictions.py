@@ -14,12 +14,17 @@ from bayescmr.runs import RunTable
 
 Float = npt.NDArray[np.float64]
 
+#: Effective draws below which re-weighted ones predict nothing.
+MIN_DRAWS = 100.0
+
 
 def pit_of_new(posterior: Posterior, task: Task, runs: RunTable) -> Float:
     """Probability integral transforms of losses that a fit had not seen.
 
     Each checkpoint is judged given those before and the other new runs before it, so that all
-    values are independent and uniform if the model is right, however the runs were chosen.
+    values are independent and uniform if the model is right, however the runs were chosen. Where
+    too few draws are left that told the ones before, none is given: a choice by the past alone,
+    so that those that are given are uniform all the same.
 
     Parameters
     ----------
@@ -55,10 +60,9 @@ def pit_of_new(posterior: Posterior, task: Task, runs: RunTable) -> Float:
             checkpoints=tuple(new["tokens"].astype(float)),
             reached=0.0 if seen is None else float(seen.tokens[-1]),
         )
-        # What a run costs has no part in what is expected of it.
-        expected = view.trajectory(candidate, np.arange(1.0, len(new) + 1.0), seen)
-        noise = expected.noise + np.diag(new["se"].to_numpy(dtype=float) ** 2)
-        judged = predict(expected.mean, noise, new["change"].to_numpy(dtype=float), weights)
+        mean, noise = view.expected(candidate, seen)
+        noise = noise + np.diag(new["se"].to_numpy(dtype=float) ** 2)
+        judged = predict(mean, noise, new["change"].to_numpy(dtype=float), weights)
         weights = judged.log_weights
-        found.append(judged.pit)
+        found.append(judged.pit[judged.effective >= MIN_DRAWS])
     return np.concatenate(found) if found else np.empty(0)

@@ -9,8 +9,8 @@ from typing import Any
 from bayescmr.errors import DesignError
 from bayescmr.fields import Fields, Reader
 from bayescmr.planning.cost import Cost
-from bayescmr.planning.space import Space
-from bayescmr.values import is_number
+from bayescmr.planning.space import LEAST_TOKENS, Space
+from bayescmr.values import is_number, key_number
 from bayescmr.yaml_loader import parse_yaml
 
 _KEYS = (
@@ -63,7 +63,7 @@ def space_of(reader: Reader, data: Any, where: str, domain: str) -> Space | None
         fields.check("checkpoints", good, "a list of tokens, or a whole number >= 1 of them")
         if good and step >= 1:
             checkpoints = {n: spaced(tokens[n], marks, int(step)) for n in sizes}
-    least = _number(fields, "min_tokens", 0, "tokens, >= 0")
+    least = _number(fields, "min_tokens", LEAST_TOKENS, f"tokens, at least {LEAST_TOKENS:g}")
     most = _number(fields, "run_flops", float("inf"), "FLOPs")
     if reader.problems:
         return None
@@ -120,7 +120,7 @@ def _by_size(fields: Fields, key: str, sizes: list[float]) -> dict[float, float]
         one = fields.number(key, "tokens of a full run, or a mapping from size to tokens")
         fields.check(key, one >= 1, "tokens >= 1")
         return dict.fromkeys(sizes, one)
-    found = {float(k): float(v) for k, v in value.items() if is_number(k) and is_number(v)}
+    found = {key_number(k): float(v) for k, v in value.items() if is_number(v)}
     for size in sizes:
         if not found.get(size, 0.0) >= 1:
             fields.reader.add(fields.path(key), f"none for size {size:g}", "tokens for every size")

@@ -123,11 +123,28 @@ class View:
         seen : Seen or None
             What the run has shown; its effect is then known in part, and goes on.
         """
+        mean, noise = self.expected(candidate, seen)
+        return Trajectory(candidate, mean, noise.mean(axis=0), cost)
+
+    def expected(self, candidate: Candidate, seen: Seen | None) -> tuple[Float, Float]:
+        """Return mean and covariance of a candidate's losses under each draw.
+
+        Parameters
+        ----------
+        candidate, seen
+            As for :meth:`trajectory`.
+
+        Returns
+        -------
+        mean : ndarray, shape (draws, checkpoints)
+            Change of the loss, nats/token.
+        noise : ndarray, shape (draws, checkpoints, checkpoints)
+            Covariance about it, (nats/token)^2.
+        """
         tokens = np.asarray(candidate.checkpoints, dtype=float)
         if seen is None:
             mean = self.change(candidate.size, candidate.ratio, tokens)
-            noise = self._noise(tokens, np.zeros(len(tokens)), candidate.ratio).mean(axis=0)
-            return Trajectory(candidate, mean, noise, cost)
+            return mean, self._noise(tokens, np.zeros(len(tokens)), candidate.ratio)
         n = len(seen.tokens)
         every = np.concatenate([seen.tokens, tokens])
         variance = np.concatenate([seen.variance, np.zeros(len(tokens))])
@@ -136,11 +153,9 @@ class View:
         # Draw by draw, since how much of a residual lasts is what draws differ in.
         gain = np.linalg.solve(cov[:, :n, :n], cov[:, :n, n:])
         residual = seen.change - mean[:, :n]
-        return Trajectory(
-            candidate,
+        return (
             mean[:, n:] + np.einsum("sn,snk->sk", residual, gain),
-            (cov[:, n:, n:] - np.einsum("snj,snk->sjk", cov[:, :n, n:], gain)).mean(axis=0),
-            cost,
+            cov[:, n:, n:] - np.einsum("snj,snk->sjk", cov[:, :n, n:], gain),
         )
 
     def _noise(self, tokens: Float, variance: Float, ratio: float) -> Float:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         plot_progress,
         plot_ranks,
         plot_rise,
+        plot_sbc,
         plot_trajectories,
     )
     from bayescmr.report.forest import cmr_forest, forest_height
@@ -66,6 +67,7 @@ _HOMES = {
     "plot_progress": "figures",
     "plot_ranks": "figures",
     "plot_rise": "figures",
+    "plot_sbc": "figures",
     "plot_trajectories": "figures",
     "predictive_by_run": "predictive_check",
     "prior_against_posterior": "parameters",
@@ -98,6 +100,7 @@ __all__ = [
     "plot_progress",
     "plot_ranks",
     "plot_rise",
+    "plot_sbc",
     "plot_trajectories",
     "predictive_by_run",
     "prior_against_posterior",

@@ -6,6 +6,7 @@ The numbers of every figure are a table that a function of its own makes: those 
 
 from __future__ import annotations
 
+from bayescmr.report.calibration import plot_sbc
 from bayescmr.report.coverage import plot_design
 from bayescmr.report.curves import plot_cmr_size, plot_cmr_tokens
 from bayescmr.report.ecdf import plot_ecdf
@@ -31,5 +32,6 @@ __all__ = [
     "plot_progress",
     "plot_ranks",
     "plot_rise",
+    "plot_sbc",
     "plot_trajectories",
 ]

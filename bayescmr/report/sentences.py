@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from bayescmr.report.asked import Asked
+from bayescmr.report.decision import decision_words
 from bayescmr.report.document import Number, Piece, Text
-from bayescmr.report.words import name, short
 
 #: How the text calls the estimands.
 ESTIMAND_WORDS = {
@@ -23,57 +21,14 @@ def text(*pieces: Piece) -> Text:
     return Text(pieces)
 
 
-def tolerance_words(asked: Asked) -> str:
-    """The tolerance with its unit: ``0.05 nats/token``."""
-    target = asked.target
-    nats = target.tolerance_unit == "nats"
-    scale, unit = (1.0, "nats/token") if nats else (100.0, "% of its base")
-    if isinstance(target.tolerance, Mapping):
-        each = [f"{value * scale:g} ({name(s)})" for s, value in target.tolerance.items()]
-        return f"{' or '.join(each)} {unit}"
-    return f"{target.tolerance * scale:g} {unit}"
-
-
-def where_words(asked: Asked) -> str:
-    """The place of the question: ``At 3.1B parameters and 20B tokens``."""
-    return f"At {short(asked.target.size)} parameters and {short(asked.target.tokens)} tokens"
-
-
-def harm_words(asked: Asked) -> str:
-    """What a run that breaks the bound does, to follow "the chance that"."""
-    beyond = f"general loss then rises by more than {tolerance_words(asked)}"
-    still = f"general loss is then still rising at {short(asked.target.tokens)} tokens"
-    if asked.estimand == "tolerance":
-        return beyond
-    if asked.estimand == "turning_point":
-        return still
-    return f"{beyond}, or is still rising at {short(asked.target.tokens)} tokens,"
-
-
 def decision(asked: Asked) -> tuple[Piece, ...]:
     """Say what to do, and what the chance is that it hurts."""
-    chance = Number("chance_at_safe_ratio", asked.chance, "%", 2)
-    risk = f"{100 * asked.risk:g} % risk"
-    where, harm = where_words(asked), harm_words(asked)
-    if asked.ratio == 0.0:
-        return (
-            f"{where} no share of {asked.domain} is safe at {risk}: even at the smallest share"
-            f" the chance that {harm} is ",
-            chance,
-            ".",
-        )
-    if asked.ratio == 1.0:
-        return (
-            f"{where} every share of {asked.domain} is safe at {risk}: without any replay the"
-            f" chance that {harm} is ",
-            chance,
-            ".",
-        )
+    before, between = decision_words(asked.target, asked.ratio, asked.risk, asked.estimand)
     return (
-        f"{where}, keep the {asked.domain} share at or below ",
+        before,
         Number("safe_ratio", asked.ratio, "%", 3, "down"),
-        f"; the chance that {harm} is ",
-        chance,
+        between,
+        Number("chance_at_safe_ratio", asked.chance, "%", 2),
         ".",
     )
 

@@ -46,14 +46,14 @@ def covers(one: Round, truth: float) -> bool:
 
 
 def regret(one: Round, truth: float, risk: float) -> float:
-    """Loss of the decision, in units of a ratio forgone: too much costs (1 - risk) / risk as much."""
+    """Loss of the decision, in ratios forgone; too much costs (1 - risk) / risk times as much."""
     short = truth - one.decision
     return max(short, -short * (1.0 - risk) / risk)
 
 
 def restricted(costs: Sequence[float], cap: float) -> Float:
     """Costs with what was never reached, or later, counted at the cap, shape (worlds,)."""
-    return np.minimum(np.asarray(costs, dtype=float), cap)
+    return np.asarray(np.minimum(np.asarray(costs, dtype=float), cap))
 
 
 def ratio_interval(

@@ -61,10 +61,10 @@ class Replay:
 #: they are asked for 0.02.
 REPLAYS = {
     "cpu_legal": Replay(
-        "legal", 0.05, ((0, 0.25, 1), (0, 0.25, 2), (0, 0.75, 1), (1, 0.5, 1)), 2, 32_000, 60_000
+        "legal", 0.05, ((0, 0.25, 1), (0, 0.25, 2), (0, 0.75, 1), (1, 0.5, 1)), 3, 32_000, 60_000
     ),
     "cpu_code": Replay(
-        "code", 0.05, ((0, 0.25, 1), (0, 0.25, 2), (0, 0.75, 1), (1, 0.5, 1)), 2, 32_000, 60_000
+        "code", 0.05, ((0, 0.25, 1), (0, 0.25, 2), (0, 0.75, 1), (1, 0.5, 1)), 3, 32_000, 60_000
     ),
     "gu2024": Replay("finance", 0.02, ((0, 0.25, 1), (0, 0.75, 1), (1, 0.5, 1)), 5),
 }
@@ -117,7 +117,7 @@ def replay(name: str) -> tuple[ReplayWorld, Rules]:
     budget = sum(
         float(space.flops(size, 0.0, space.checkpoints[size])[-1]) for size in space.sizes
     ) * len(ratios)
-    levels = tuple(budget / 2**k for k in range(8, -1, -1))
+    levels = tuple(budget / 2**k for k in range(5, -1, -1))
     return world, replace(RULES, first=first, budget=budget, levels=levels)
 
 

@@ -28,11 +28,17 @@ from bayescmr.worlds import Rules, World, opening, play
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 5
 #: A wrong law is a matter of how certain one becomes, which the space-filling design shows as well.
-PLAYED = {"prior": COMPARED, "misspecified": ("active", "sobol"), "replay": COMPARED}
+PLAYED = {
+    "prior": COMPARED,
+    "misspecified": ("active", "sobol"),
+    "replay": COMPARED,
+    "published": COMPARED,
+}
 STUDIES: dict[str, tuple[str, ...]] = {
     "prior": ("well_specified",),
     "misspecified": tuple(KINDS),
-    "replay": tuple(REPLAYS),
+    "replay": ("cpu_legal", "cpu_code"),
+    "published": ("gu2024",),
 }
 
 
@@ -66,9 +72,9 @@ class Plays:
         """Play."""
         started = time.perf_counter()
         kind, seed, world, rules = self.world(index)
-        grid = grid_ratios(kind) if self.study == "replay" else GRID_RATIOS
+        grid = grid_ratios(kind) if kind in REPLAYS else GRID_RATIOS
         opened = opening(world, rules, seed)
-        # Where no ratio is critical there is nothing to reach: only what calibration needs is played.
+        # Where no ratio is critical there is nothing to reach: only calibration asks for a play.
         names = self.policies if 0.0 < world.truth < 1.0 else self.policies[:1]
         traces = {
             name: play(world, POLICIES[name](seed, grid), rules, seed, opened).to_dict()

@@ -75,18 +75,18 @@ def test_sentences_state_the_decision_and_its_chance() -> None:
 
     said = sentences(Fixed(0.98, 0.1), 0.1, "tolerance")  # type: ignore[arg-type]
     assert said == [
-        "At 3.1e9 parameters and 20e9 tokens keep the finance share at or below 98 %: the chance"
-        " that the general loss then rises by more than 0.05 nats is 10 %.",
+        "At 3.1B parameters and 20B tokens, keep the finance share at or below 98 %; the chance"
+        " that the general loss then rises by more than 0.05 nats/token is 10 %.",
         "Of the two bounds of Gu et al., the tolerance binds with probability 0.25 and the turning"
         " point with 0.75.",
         "General set that binds: web 25 %, code 75 %.",
     ]
     none = sentences(Fixed(0.0, 0.3), 0.1, "gu")[0]  # type: ignore[arg-type]
-    assert "no finance share is safe at 10 % risk" in none
+    assert "no finance share is safe at 10 % risk: the safe share is 0 %, and even at the" in none
     assert none.endswith("is 30 %.")
     every = sentences(Fixed(1.0, 0.0004), 0.1, "turning_point")[0]  # type: ignore[arg-type]
-    assert "every finance share is safe" in every
-    assert every.endswith("still rising at 20e9 tokens is below 0.1 %.")
+    assert "every finance share is safe at 10 % risk, up to 100 %: without any replay" in every
+    assert every.endswith("still rising at 20B tokens is below 0.1 %.")
 
 
 def test_an_unseen_domain_is_said_loudly(capsys: pytest.CaptureFixture[str], saved: Path) -> None:

@@ -50,7 +50,7 @@ def test_the_answer_can_be_acted_upon(document):
     answer = document.by_id("answer").text.replace("\u00a0", " ")
     assert re.search(
         r"At 2\.2B parameters and 20B tokens, keep the finance share at or below [\d.]+ %; the"
-        r" chance that general loss then rises by more than 0\.05 nats/token is [\d.]+ %\.",
+        r" chance that the general loss then rises by more than 0\.05 nats/token is [\d.]+ %\.",
         answer,
     )
     assert re.search(r"90 % equal-tailed interval from [\d.]+ % to [\d.]+ %", answer)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib as mpl
+import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,8 +19,9 @@ import bayescmr as bc
 from bayescmr.checks.sbc_result import SBCResult
 from bayescmr.cli.app import run
 from bayescmr.comparison.loo import reweighted
-from bayescmr.errors import CheckError, ReportError
+from bayescmr.errors import CheckError, ReportError, TargetError
 from bayescmr.posterior.pointwise import run_log_likelihood
+from bayescmr.report import plot_sbc
 from bayescmr.report.data import ReportData, report_data
 from bayescmr.report.document import Check, Figure, Number, Section, Table
 from bayescmr.report.studies import Studies
@@ -134,6 +139,28 @@ def test_wrong_files(tmp_path: Path, text: str, words: str) -> None:
         SBCResult.read(tmp_path / "absent.jsonl")
 
 
+def test_ecdfs_are_drawn_on_the_axes_that_are_given(file: Path) -> None:
+    study = SBCResult.read(file)
+    own = plot_sbc(study)
+    titles = [panel.get_title() for panel in own]
+    heads = {name.partition("[")[0] for name in study.header["quantities"]}
+    kinds = {head for head in heads if not head.startswith("CMR")} | {"critical mixture ratios"}
+    assert set(titles) == kinds and len(titles) == len(kinds)
+    given = list(mpl.figure.Figure().subplots(1, len(titles)))
+    assert plot_sbc(study, ax=given) is given
+    ranks = study.ranks()
+    column = list(study.header["quantities"]).index("log likelihood")
+    (line,) = given[titles.index("log likelihood")].lines
+    x, y = line.get_data()
+    # Bins at multiples of 1 / (L + 1): a rank r counts below every point beyond r / (L + 1).
+    share = [
+        np.mean(ranks[:, column] + 1 <= at * (study.header["ranked_draws"] + 1) + 1e-9) for at in x
+    ]
+    np.testing.assert_allclose(y[1:-1], (share - x)[1:-1], atol=1e-9)
+    with pytest.raises(TargetError, match=r"got 2 axes, expected \d+, one for each kind"):
+        plot_sbc(study, ax=given[:2])
+
+
 # -- other priors, and without single runs -----------------------------------------------------
 
 
@@ -222,7 +249,8 @@ def test_section_i_quotes_the_files_and_nothing_else(
             assert row["decision_shift"] == pytest.approx(row["decision"] - decision, abs=1e-12)
             shifts.append(max(abs(row["median"] - median), abs(row["decision"] - decision)) / sd)
             kept = {k: v for k, v in row.items() if not isinstance(v, bool | str | None)}
-            kept.pop("prob", None)
+            # Size of a probe stands in section C.
+            kept = {k: v for k, v in kept.items() if k not in ("prob", "size")}
             anew |= {f"{table}_{i}_{k}": v for k, v in {**kept, "sds": shifts[-1]}.items()}
         anew[f"{table}_largest_shift"] = max(shifts)
         anew[f"{table}_not_converged"] = sum(not row["converged"] for row in rows)
@@ -368,6 +396,25 @@ def test_studies_of_something_else_are_refused_in_one_line(
 
 def _changed(text: str, **entries: object) -> str:
     return json.dumps(json.loads(text) | entries)
+
+
+def test_the_card_says_how_long_the_fit_took_and_on_what(
+    fitted: bc.Posterior, studies: Studies, tmp_path: Path
+) -> None:
+    """What was measured is in the file, so a report of it is the same on any day and machine."""
+    seconds, made = fitted.provenance.seconds, fitted.provenance.machine
+    assert set(seconds) == {"build", "compile", "sample", "post_process"}
+    assert 0 < sum(seconds.values()) < 600 and seconds["sample"] > 0
+    assert made["cores"] >= 1 and made["python"] == platform.python_version()
+    assert not {platform.node(), getpass.getuser()} & {str(v) for v in made.values()}
+    again = bc.load(fitted.save(tmp_path / "again.nc"))
+    cards = []
+    for name, posterior in (("one", fitted), ("two", again)):
+        posterior.report(tmp_path / name, ASKED, formats=["json"])
+        cards.append((tmp_path / name / "posterior_card.json").read_bytes())
+    assert cards[0] == cards[1]
+    inference = json.loads(cards[0])["inference"]
+    assert inference["made"] == {"shift_gain": {"seconds": seconds, "machine": made}}
 
 
 def test_damaged_files_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import string
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import bayescmr as bc
 from bayescmr.errors import BayesCMRError
 from bayescmr.report import tex
-from bayescmr.report.data import ReportData
+from bayescmr.report.data import ReportData, report_data
 from bayescmr.report.document import (
     Check,
     Checks,
@@ -366,3 +368,31 @@ def test_tex_that_does_not_compile_is_one_line(folder, tmp_path):
         tex.compile_tex(copy)
     assert "\n" not in str(raised.value)
     assert not (copy / "report.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "risk", "shown", "words"),
+    [
+        (0.0, 0.001, "0", "no finance share is safe at 0.1 % risk: the safe share is"),
+        (50.0, 0.9, "100", "every finance share is safe at 90 % risk, up to"),
+    ],
+)
+def test_a_paper_compiles_whatever_is_safe(
+    saved: Path, target: bc.Target, tmp_path: Path, tolerance, risk, shown, words
+) -> None:
+    data = report_data(bc.load(saved), replace(target, tolerance=tolerance), risk=risk)
+    # Without the sections that have figures, which take long to draw.
+    tex.write(replace(data, sections=data.sections[:1]), tmp_path)
+    assert f"\\newcommand{{\\cmrSafeRatio}}{{\\num{{{shown}}}}}" in (
+        tmp_path / "macros.tex"
+    ).read_text(encoding="utf-8")
+    answer = (tmp_path / "sections" / "answer.tex").read_text(encoding="utf-8")
+    assert words.replace("%", r"\%") in " ".join(answer.split())
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex: apt-get install texlive-science lmodern")
+    paper = "\\documentclass{article}\n\\newcommand{\\bayescmrdir}{}\n\\input{preamble}\n"
+    paper += "\\input{macros}\n\\begin{document}\n\\cmrSafeRatio\\,\\%\n\\end{document}\n"
+    (tmp_path / "paper.tex").write_text(paper, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]

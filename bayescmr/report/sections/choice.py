@@ -12,15 +12,14 @@ from bayescmr.cmr import ESTIMANDS
 from bayescmr.model.spec import Role
 from bayescmr.posterior.intervals import interval
 from bayescmr.report.asked import Asked
+from bayescmr.report.decision import harm_words, tolerance_words
 from bayescmr.report.document import Block, Figure, Number, Section, Text
 from bayescmr.report.rise import plot_rise, rise_against_ratio
 from bayescmr.report.sentences import (
     ESTIMAND_WORDS,
     decision,
-    harm_words,
     nearest_probe,
     text,
-    tolerance_words,
 )
 from bayescmr.report.tables import Column, table_of
 from bayescmr.report.words import name
@@ -46,6 +45,7 @@ def choice(asked: Asked) -> Section:
     risk_columns = [Column("risk", "allowed risk (%)", "%", 3)] + [
         Column(e, f"{ESTIMAND_WORDS[e]} (%)", "%", 4, rounding="down") for e in ESTIMANDS
     ]
+    harm = harm_words(asked.target, asked.estimand)
     blocks: list[Block] = [
         text(*decision(asked)),
         *_expected(asked),
@@ -53,7 +53,7 @@ def choice(asked: Asked) -> Section:
         _regret(asked),
         table_of(
             "risk_by_ratio",
-            f"What each ratio means. Risk: chance that {harm_words(asked)} in a run at this ratio"
+            f"What each ratio means. Risk: chance that {harm} in a run at this ratio"
             " or a smaller one, its own scatter included. Expected rise: the largest over the"
             f" general sets, with its {100 * asked.prob:g} % equal-tailed interval (mean of all"
             " such runs). Gain in the domain is a negative change.",
@@ -137,7 +137,7 @@ def _expected(asked: Asked) -> list[Text]:
                 Number(f"expected_rise_{i}_lower", lower, "", 3),
                 " to ",
                 Number(f"expected_rise_{i}_upper", upper, "", 3),
-                f"; a negative rise is a fall). The tolerance is {tolerance_words(asked)}.",
+                f"; a negative rise is a fall). The tolerance is {tolerance_words(asked.target)}.",
             )
         )
     for i, (eval_set, change) in enumerate(_domain_changes(asked, ratio).items(), 1):

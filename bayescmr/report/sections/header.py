@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from bayescmr.report.asked import Asked
+from bayescmr.report.decision import tolerance_words
 from bayescmr.report.document import Number, Section, Table
-from bayescmr.report.sentences import ESTIMAND_WORDS, text, tolerance_words
+from bayescmr.report.sentences import ESTIMAND_WORDS, text
 from bayescmr.report.words import name
 
 
@@ -22,7 +23,7 @@ def header(asked: Asked) -> Section:
             ("size asked", Number("target_size", float(target.size), "count")),
             ("domain asked", asked.domain),
             ("token budget asked", Number("target_tokens", float(target.tokens), "count")),
-            ("tolerance", tolerance_words(asked)),
+            ("tolerance", tolerance_words(target)),
             ("bound of the decision", ESTIMAND_WORDS[asked.estimand]),
             ("allowed risk (%)", Number("risk", asked.risk, "%", 3)),
             ("model", ", ".join(name(m, 60) for m in asked.models)),

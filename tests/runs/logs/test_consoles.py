@@ -59,7 +59,7 @@ def nanotron(step: int, loss: float, billions: str = "G") -> str:
 
 
 def test_megatron_names_its_sets(write: Write) -> None:
-    """With --multiple-validation-sets each set has a line, by the name given to it or its number."""
+    """With --multiple-validation-sets each set has a line, by its name or its number."""
     text = "".join(
         megatron_eval(step, loss + step / 1e4).replace("validation loss", f"validation-{name} loss")
         for step in (100, 200)
