@@ -165,7 +165,8 @@ def test_ask_and_tell_from_the_shell(call: Call, legal: Path, tmp_path: Path) ->
     assert [one["run"] for one in data["under_way"]] == [row["run"] for row in rows[3:]]
     assert [one["state"] for one in data["failures"]] == ["diverged"]
     assert 0 < data["budget"]["spent"] < 1.2e13
-    table = bc.Campaign.open(bc.open_store(legal), "legal").runs()
+    with bc.open_store(legal) as store:
+        table = bc.Campaign.open(store, "legal").runs()
     assert sorted(table.loc[table["run"] == first["run"], "tokens"]) == marks
 
 
