@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -153,7 +154,28 @@ def test_policies_that_see_some_ratios(modules):
     assert [pick.chosen.parts for pick in picks] == [((1, 0),), ((3, 0),)]
 
 
-def test_page_is_that_of_the_results(repo_root):
-    script = runpy.run_path(str(repo_root / "case_studies" / "policies" / "page.py"))
-    page = (repo_root / "docs" / "policies.md").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def page(repo_root):
+    return (repo_root / "docs" / "policies.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def script(folder):
+    return runpy.run_path(str(folder / "page.py"))
+
+
+def test_page_is_that_of_the_results(page, script):
     assert script["render"](page) == page, "run python case_studies/policies/page.py"
+    assert set(re.findall(r"<!-- numbers: (\S+) -->", page)) == set(script["BLOCKS"])
+
+
+def test_a_changed_result_changes_the_page(page, script, repo_root, tmp_path):
+    for path in (repo_root / "docs" / "policies").glob("*.json"):
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == "prior.json":
+            data["policies"]["sobol"]["narrowed"] |= {"ratio": 1.234, "ratio_upper": 1.3}
+            data["endings"]["active"]["certified"] |= {"covered": 1, "worlds": 8}
+        (tmp_path / path.name).write_text(json.dumps(data), encoding="utf-8")
+    changed = script["render"](page, tmp_path)
+    assert "width 0.08: 1.23 times, **not reached**" in changed
+    assert "1 of 8 (12 %)" in changed
