@@ -60,10 +60,6 @@ def run_command(
     with opened(store, name) as campaign, _told_to_leave() as leave:
         from bayescmr.cli.campaign_view import Standing, screen_of, status_dict
 
-        say(
-            f"campaign {name}: taking it in hand (up to {patience:g} s, where the last controller"
-            " was killed)"
-        )
         with _watching(console, campaign) as watch:
             campaign.run(interval=interval, patience=patience, watch=watch, stop=leave.event)
         standing = Standing.of(campaign)
@@ -78,10 +74,8 @@ def run_command(
         )
         raise typer.Exit(INTERRUPTED if leave.number == signal.SIGINT else RESUME)
     if standing.snapshot.state == "paused":
-        warn(
-            f"paused: {standing.snapshot.reason}; `bayescmr campaign resume {name}`, then the same"
-            " command goes on"
-        )
+        warn(f"paused: {standing.snapshot.reason}")
+        say(f"`bayescmr campaign resume {name}` lets it choose runs again; then run it again")
     code = exit_code(standing.snapshot)
     if code:
         raise typer.Exit(code)
@@ -159,7 +153,7 @@ class _Table:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._shown: RenderableType = ""
+        self._shown: RenderableType = f"taking campaign {campaign.name} in hand"
         self._looked = time.monotonic()
 
     def look(self, snapshot: Snapshot) -> None:
@@ -174,4 +168,4 @@ class _Table:
         quiet = time.monotonic() - self._looked
         if quiet < _QUIET:
             return self._shown
-        return Group(self._shown, "", f"fitting, or waiting for the store: {quiet:.0f} s")
+        return Group(self._shown, "", f"at work on the next step, a fit perhaps: {quiet:.0f} s")
