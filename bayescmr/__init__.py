@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayescmr.campaign import open_store
+    from bayescmr.campaign.campaign import Campaign, Snapshot
     from bayescmr.checks.influence import Influence, influence
     from bayescmr.checks.priors import PriorAlternatives, prior_alternatives, widen_priors
     from bayescmr.checks.review import DesignReview, design_review
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from bayescmr.comparison import Comparison, compare, leave_one_run_out
     from bayescmr.errors import BayesCMRError
     from bayescmr.model.spec import load_model, model_names
+    from bayescmr.planning.advice import Advice
+    from bayescmr.planning.cost import Cost
+    from bayescmr.planning.explanation import Explanation, explain
+    from bayescmr.planning.plan import plan
+    from bayescmr.planning.read_space import read_space
+    from bayescmr.planning.space import Space
     from bayescmr.posterior import (
         Posterior,
         StackedPosterior,
@@ -32,31 +40,41 @@ if TYPE_CHECKING:
     from bayescmr.runs import RunTable, read_runs
 
 _HOME = {
-    "BestRatio": "bayescmr.cmr",
+    "Advice": "bayescmr.planning.advice",
     "BayesCMRError": "bayescmr.errors",
+    "BestRatio": "bayescmr.cmr",
     "CMR": "bayescmr.cmr",
+    "Campaign": "bayescmr.campaign.campaign",
     "Comparison": "bayescmr.comparison",
+    "Cost": "bayescmr.planning.cost",
     "DesignReview": "bayescmr.checks.review",
+    "Explanation": "bayescmr.planning.explanation",
     "Influence": "bayescmr.checks.influence",
     "Posterior": "bayescmr.posterior",
     "PriorAlternatives": "bayescmr.checks.priors",
     "RunTable": "bayescmr.runs",
     "Sensitivity": "bayescmr.checks.sensitivity",
+    "Snapshot": "bayescmr.campaign.campaign",
+    "Space": "bayescmr.planning.space",
     "StackedPosterior": "bayescmr.posterior",
     "Studies": "bayescmr.report.studies",
     "Target": "bayescmr.cmr",
     "best_ratio": "bayescmr.cmr",
     "compare": "bayescmr.comparison",
     "design_review": "bayescmr.checks.review",
+    "explain": "bayescmr.planning.explanation",
     "fit": "bayescmr.posterior",
     "influence": "bayescmr.checks.influence",
     "leave_one_run_out": "bayescmr.comparison",
     "load": "bayescmr.posterior",
     "load_model": "bayescmr.model.spec",
     "model_names": "bayescmr.model.spec",
+    "open_store": "bayescmr.campaign",
+    "plan": "bayescmr.planning.plan",
     "prior_alternatives": "bayescmr.checks.priors",
     "prior_predictive": "bayescmr.posterior",
     "read_runs": "bayescmr.runs",
+    "read_space": "bayescmr.planning.read_space",
     "sbc": "bayescmr.checks.sbc",
     "sensitivity": "bayescmr.checks.sensitivity",
     "simulate_runs": "bayescmr.posterior",
@@ -70,30 +88,40 @@ except PackageNotFoundError:  # a checkout that was never installed
 
 __all__ = [
     "CMR",
+    "Advice",
     "BayesCMRError",
     "BestRatio",
+    "Campaign",
     "Comparison",
+    "Cost",
     "DesignReview",
+    "Explanation",
     "Influence",
     "Posterior",
     "PriorAlternatives",
     "RunTable",
     "Sensitivity",
+    "Snapshot",
+    "Space",
     "StackedPosterior",
     "Studies",
     "Target",
     "best_ratio",
     "compare",
     "design_review",
+    "explain",
     "fit",
     "influence",
     "leave_one_run_out",
     "load",
     "load_model",
     "model_names",
+    "open_store",
+    "plan",
     "prior_alternatives",
     "prior_predictive",
     "read_runs",
+    "read_space",
     "sbc",
     "sensitivity",
     "simulate_runs",

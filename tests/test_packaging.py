@@ -176,6 +176,25 @@ def test_wheel_holds_code_models_data_and_licence(
     assert {name.split("/")[0] for name in names} == {"bayescmr", info}
 
 
+def test_a_store_opens_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Its migrations are files of the package that are looked up by name."""
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("alembic")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "bayescmr/campaign/migrations/script.py.mako" in archive.namelist()
+        archive.extractall(tmp_path / "installed")
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'installed')!r})\n"
+        "import bayescmr\n"
+        "from bayescmr.campaign import open_store\n"
+        "with open_store('store.db') as store: store.create('law', {})\n"
+        "print(bayescmr.__file__)"
+    )
+    place = run(sys.executable, "-W", "error", "-c", code, cwd=tmp_path).strip()
+    assert Path(place).is_relative_to(tmp_path / "installed"), "the checkout was imported"
+    assert (tmp_path / "store.db").stat().st_size > 0
+
+
 def test_source_archive_holds_what_building_and_testing_need(
     repo_root: Path, tmp_path: Path
 ) -> None:

@@ -16,13 +16,12 @@ import pandas as pd
 from bayescmr.campaign.config import Config, config_of, read_config
 from bayescmr.campaign.controller import Controller, beating
 from bayescmr.campaign.desk import Desk
-from bayescmr.campaign.progress import runs_made
+from bayescmr.campaign.first import first_runs
 from bayescmr.campaign.records import BY_HAND, Attempt, Budget, Outcome, RoundRow
 from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
-from bayescmr.planning.initial import initial_design
 from bayescmr.runners.base import Status
 from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of, split_command
 from bayescmr.runs import read_runs
@@ -64,6 +63,12 @@ class Snapshot:
     def last_fit(self) -> RoundRow | None:
         """The last round with a fit; None before the first."""
         return next((row for row in reversed(self.rounds) if row.posterior), None)
+
+    @property
+    def certified(self) -> bool:
+        """Whether it has ended with a result that may be called certain."""
+        stop = None if self.last_fit is None else self.last_fit.decision["stop"]
+        return self.state == "stopped" and stop is not None and bool(stop["certified"])
 
     def progress(self) -> pd.DataFrame:
         """One row per fit, as :func:`bayescmr.report.progress.campaign_progress` takes it.
@@ -127,9 +132,7 @@ class Campaign:
         """
         if not isinstance(config, Config):
             config = read_config(config)
-        table = None if config.runs is None else read_runs(config.runs)
-        made = [] if table is None else runs_made(config, (), table.frame)
-        initial_design(config.space, made, config.budget)
+        first_runs(config)
         if config.probe is not None:
             split_command(config.probe.command)
             runner_of(config.runner).close()

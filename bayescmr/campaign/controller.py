@@ -263,7 +263,7 @@ class Controller:
         if decision.attempts or decision.stop is not None:
             return True
         if not self.store.attempts(name, open_only=True):
-            self.store.set_state(name, "stopped", "nothing that could be made can be afforded")
+            self.store.set_state(name, "stopped", decision.nothing)
             return True
         return False
 

@@ -54,12 +54,15 @@ class Decision:
         Why it stops.
     pause : tuple of str
         Keys of attempts under way that are not worth going on with for now.
+    nothing : str
+        Why nothing was chosen, where it does not stop either.
     """
 
     number: int
     attempts: tuple[Attempt, ...] = ()
     stop: str | None = None
     pause: tuple[str, ...] = ()
+    nothing: str = "nothing that could be made can be afforded"
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,12 @@ class Desk:
         if self._first_losses_are_to_come(made):
             return Decision(len(rounds))
         table = table_of(self.config, self.store.runs(self.name))
+        if table is None:
+            return Decision(len(rounds), nothing="no run has measured a loss that can be fitted")
         if rounds and self._was_said(rounds[-1], table, budget):
             return self._concluded(rounds[-1])
+        if self._only_waits(made, budget.left):
+            return Decision(len(rounds))
         fitted = self._fitted(rounds, table)
         advice = self._advice(fitted, made, budget, batch)
         return self._conclude(*self._record(fitted, advice, budget))
@@ -139,7 +146,7 @@ class Desk:
         if self._is_unreserved(rounds) or self._first_losses_are_to_come(made):
             return None
         table = table_of(self.config, self.store.runs(self.name))
-        if any(row.fingerprint == table.fingerprint for row in rounds):
+        if table is None or any(row.fingerprint == table.fingerprint for row in rounds):
             return None
         budget = self.store.budget(self.name)
         fitted = self._fitted(rounds, table)
@@ -277,6 +284,16 @@ class Desk:
             )
             for part in parts
         ]
+
+    def _only_waits(self, made: Sequence[Made], left: float) -> bool:
+        """Whether only what is under way can still tell anything: no more can be afforded."""
+        if all(run.until is None for run in made):
+            return False
+        space = self.config.space
+        return not any(
+            space.flops(c.size, c.reached, c.checkpoints[:1])[0] <= left
+            for c in space.candidates(made)
+        )
 
     def _is_unreserved(self, rounds: Sequence[RoundRow]) -> bool:
         """Whether a kill kept the picks of the last round from being reserved."""

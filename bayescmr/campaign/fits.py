@@ -13,18 +13,22 @@ from bayescmr.posterior import Posterior, fit, load
 from bayescmr.runs import RunTable
 
 
-def table_of(config: Config, frame: pd.DataFrame) -> RunTable:
-    """Validate the run table of a campaign.
+def table_of(config: Config, frame: pd.DataFrame) -> RunTable | None:
+    """Validate the run table of a campaign; None where no loss is in yet that can be fitted.
 
     Raises
     ------
     CampaignError
         It cannot be fitted, for reasons that its messages name.
     """
+    least = config.space.min_tokens
+    measured = frame[[name for name in frame if str(name).startswith(("loss", "change"))]]
+    used = frame[(frame["tokens"] == 0) | (frame["tokens"] >= least)]
+    if not ((frame["tokens"] >= max(least, 1.0)) & measured.notna().any(axis=1)).any():
+        return None
     try:
-        least = config.space.min_tokens
         return RunTable.from_frame(
-            frame, source=f"campaign {config.name}", min_tokens=least if least > 0 else None
+            used.reset_index(drop=True), source=f"campaign {config.name}", min_tokens=least
         )
     except BayesCMRError as error:
         raise CampaignError(str(error)) from None

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from bayescmr import machine
 from bayescmr.checks.outcome import Check, judged
 
 NAME = "bayescmr"
@@ -120,11 +121,11 @@ def numba_cache() -> Check:
 
 def cores() -> Check:
     """Chains may run beside each other."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = machine.cores()
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
     return judged(
         "cores",
-        (found or 1) >= 2,
+        found >= 2,
         value=f"{found} for this process; OMP_NUM_THREADS {threads}",
         threshold="2 or more",
         source="a fit runs 4 chains, one to a core",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bayescmr import __version__
+from bayescmr.cli.campaign import campaign_app
 from bayescmr.cli.check import check_app
 from bayescmr.cli.cmr import cmr_command
 from bayescmr.cli.compare import compare_command
@@ -19,6 +20,7 @@ from bayescmr.cli.exits import INTERRUPTED, MEANINGS, WRONG_INPUT
 from bayescmr.cli.fit import fit_command
 from bayescmr.cli.import_logs import import_command
 from bayescmr.cli.models import models_app
+from bayescmr.cli.plan import plan_command
 from bayescmr.cli.probe import probe_app
 from bayescmr.cli.report import report_command
 from bayescmr.errors import BayesCMRError
@@ -37,7 +39,9 @@ app.command("fit")(fit_command)
 app.command("cmr")(cmr_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("plan")(plan_command)
 app.command("import")(import_command)
+app.add_typer(campaign_app, name="campaign")
 app.add_typer(check_app, name="check")
 app.add_typer(models_app, name="models")
 app.add_typer(probe_app, name="probe")

@@ -125,8 +125,8 @@ class Acquisition(ABC):
         n = len(cost)
         columns = np.stack([value, cost, score, gain.cmr, gain.information], axis=-1)
         columns = columns.reshape(n, -1, 5)
+        # Costs ascend, so of equals, and where nothing can be had, it is the cheapest.
         best = columns[:, :, 2].argmax(axis=1)
-        best = np.where(can.reshape(n, -1).any(axis=1), best, columns[:, :, 1].argmin(axis=1))
         lengths = np.column_stack(np.unravel_index(best, cost.shape[1:]))
         return [tuple(row) for row in lengths.tolist()], columns[np.arange(n), best]
 

@@ -149,6 +149,13 @@ class Outlook:
         draws |= {len(t.mean) for t in (*self.trajectories, *self.pending)}
         if len(draws) != 1:
             raise DesignError(f"outlook: got {sorted(draws)} draws, expected the same everywhere")
+        known = range(len(self.trajectories))
+        for pair in self.pairs:
+            if pair[0] == pair[1] or not set(pair) <= set(known):
+                raise DesignError(
+                    f"outlook: pairs: got {pair}, expected two different trajectories of the"
+                    f" {len(known)} there are"
+                )
 
     @property
     def n_draws(self) -> int:

@@ -137,7 +137,8 @@ def prequential_check(pit: Float, *, alpha: float = 0.05) -> ModelCheck:
     Parameters
     ----------
     pit : ndarray, shape (values,)
-        Of all probes, in the order in which they came.
+        Of all probes, in the order in which they came. Once the model was changed, only those of
+        the changed one: an alarm against the old says nothing of it.
     alpha : float
         Probability of an alarm, ever, if the model is right.
     """

@@ -18,7 +18,7 @@ from bayescmr.design.moments import Moments, stacked
 from bayescmr.design.outlook import Option
 from bayescmr.design.policy import Scores
 from bayescmr.design.regression import bend
-from bayescmr.design.reweighting import reweight
+from bayescmr.design.reweighting import Reweighted, reweight
 from bayescmr.errors import DesignError
 
 Float = npt.NDArray[np.float64]
@@ -26,6 +26,8 @@ Index = npt.NDArray[np.intp]
 
 #: Numbers of a second look, as they stand in ``Scores.diagnostics``; NaN for options not looked at.
 DIAGNOSTICS = ("linear", "regression", "reweighted", "good_weights", "ess")
+#: Draws that are weighed anew, at most: more cost time, and the regression looks at all.
+_MAX_DRAWS = 4000
 #: Standard errors by which a value must differ from the former to overrule it. In 40 options a
 #: smaller number would let chance choose.
 _ERRORS = 3.0
@@ -107,16 +109,17 @@ class _Look:
     def __init__(self, moments: Moments, simulations: int, rng: np.random.Generator) -> None:
         self.moments, self.rng = moments, rng
         self.cmr = moments.outlook.cmr - moments.outlook.cmr.mean()
-        self.chosen = np.sort(rng.permutation(len(self.cmr))[:simulations])
+        self.some = slice(None, None, -(-len(self.cmr) // _MAX_DRAWS))
+        self.chosen = np.sort(rng.permutation(len(self.cmr[self.some]))[:simulations])
         at, noise = stacked(moments.given)
         # The losses of pending runs and earlier picks are the same for every option.
         self.few = rng.normal(size=(len(at), len(self.chosen)))
         self.all = rng.normal(size=(len(at), len(self.cmr)))
-        self.left: Float = np.full(len(self.chosen), self.cmr.var(ddof=1))
+        self.nearer: Float = np.zeros(len(self.chosen))
         self.bend: Float = np.zeros(len(self.cmr))
         if len(at):
             losses = self._losses(at)
-            self.left = reweight(losses, noise, self.cmr, self.chosen, self.few).left
+            self.nearer = self._reweight(losses, noise).nearer
             self.bend = bend(losses, noise, self.cmr, self.all)
 
     def at(self, option: Option, linear: float) -> tuple[float, dict[str, float]]:
@@ -124,15 +127,19 @@ class _Look:
         parts = [self.moments.part(i, k) for i, k in option.parts]
         at, noise = stacked([*self.moments.given, *parts])
         losses = self._losses(at)
-        told = reweight(losses, noise, self.cmr, self.chosen, self._more(self.few, len(at)))
-        drop, drop_error = _mean(self.left - told.left)
+        told = self._reweight(losses, noise)
+        missed, missed_error = _mean(told.nearer - self.nearer)
         more = bend(losses, noise, self.cmr, self._more(self.all, len(at))) - self.bend
         bent, bent_error = _mean(more)
         value = linear + bent if bent > _ERRORS * bent_error else linear
-        if told.trusted and abs(drop - value) > _ERRORS * drop_error:
-            value = drop
-        numbers = (linear, linear + bent, drop, told.good, told.ess)
+        if told.trusted and abs(linear + missed - value) > _ERRORS * missed_error:
+            value = linear + missed
+        numbers = (linear, linear + bent, linear + missed, told.good, told.ess)
         return max(value, 0.0), dict(zip(DIAGNOSTICS, numbers, strict=True))
+
+    def _reweight(self, losses: Float, noise: Float) -> Reweighted:
+        errors = self._more(self.few, len(losses))
+        return reweight(losses[:, self.some], noise, self.cmr[self.some], self.chosen, errors)
 
     def _losses(self, at: Index) -> Float:
         return np.asarray(self.moments.rows[at] * np.sqrt(len(self.cmr) - 1))

@@ -168,7 +168,7 @@ class StopRules:
         )
         return (
             last.forecast > last.budget_left,
-            f"{plan}; {last.budget_left:.3g} are left{reach}",
+            f"{plan}; {_left(last)}{reach}",
             {"forecast": last.forecast, "budget left": last.budget_left}
             | ({} if last.reachable is None else {"reachable width": last.reachable}),
         )
@@ -182,7 +182,7 @@ class StopRules:
         )
         return (
             last.cheapest > last.budget_left,
-            f"{dear}; {last.budget_left:.3g} are left",
+            f"{dear}; {_left(last)}",
             {"cheapest": last.cheapest, "budget left": last.budget_left},
         )
 
@@ -217,6 +217,12 @@ class StopRules:
                 sentence = f"Not certified: {found.sentence}."
                 return Stop(reason, False, last.round, found.numbers, sentence, caveats)
         return None
+
+
+def _left(state: State) -> str:
+    if math.isinf(state.budget_left):
+        return "no budget was named"
+    return f"{state.budget_left:.3g} are left"
 
 
 def _capital(sentence: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from bayescmr.errors import DesignError
 from bayescmr.fields import Fields, Reader
 from bayescmr.planning.cost import Cost
-from bayescmr.planning.space import Space
+from bayescmr.planning.space import LEAST_TOKENS, Space
 from bayescmr.values import is_number, key_number
 from bayescmr.yaml_loader import parse_yaml
 
@@ -63,7 +63,7 @@ def space_of(reader: Reader, data: Any, where: str, domain: str) -> Space | None
         fields.check("checkpoints", good, "a list of tokens, or a whole number >= 1 of them")
         if good and step >= 1:
             checkpoints = {n: spaced(tokens[n], marks, int(step)) for n in sizes}
-    least = _number(fields, "min_tokens", 0, "tokens, >= 0")
+    least = _number(fields, "min_tokens", LEAST_TOKENS, f"tokens, at least {LEAST_TOKENS:g}")
     most = _number(fields, "run_flops", float("inf"), "FLOPs")
     if reader.problems:
         return None

@@ -16,6 +16,9 @@ from bayescmr.values import is_number
 
 Float = npt.NDArray[np.float64]
 
+#: Fewer tokens than that are taken for billions by a run table.
+LEAST_TOKENS = 1e3
+
 
 @dataclass(frozen=True)
 class Made:
@@ -66,7 +69,7 @@ class Space:
         What a run costs.
     min_tokens : float
         Checkpoints before are measured, but no law describes them (warm-up): no run ends there,
-        and fits leave them out.
+        and fits leave them out. At least 1,000.
     run_flops : float
         No single run costs more.
 
@@ -82,7 +85,7 @@ class Space:
     checkpoints: Mapping[float, tuple[float, ...]]
     seeds: int = 3
     cost: Cost = field(default_factory=Cost)
-    min_tokens: float = 0.0
+    min_tokens: float = LEAST_TOKENS
     run_flops: float = float("inf")
 
     def __post_init__(self) -> None:
@@ -101,10 +104,12 @@ class Space:
         seeds: object = self.seeds
         if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
             raise DesignError(f"space: seeds: got {self.seeds!r}, expected a whole number >= 1")
-        for name in ("min_tokens", "run_flops"):
-            value = getattr(self, name)
-            if not (is_number(value, infinite=name == "run_flops") and value >= 0):
-                raise DesignError(f"space: {name}: got {value!r}, expected a number >= 0")
+        if not (is_number(self.min_tokens) and self.min_tokens >= LEAST_TOKENS):
+            raise DesignError(
+                f"space: min_tokens: got {self.min_tokens!r}, expected at least {LEAST_TOKENS:g}"
+            )
+        if not (is_number(self.run_flops, infinite=True) and self.run_flops > 0):
+            raise DesignError(f"space: run_flops: got {self.run_flops!r}, expected FLOPs > 0")
         for size in self.sizes:
             if size not in self.checkpoints:
                 raise DesignError(f"space: checkpoints: none for size {size:g}")
@@ -162,6 +167,11 @@ class Space:
     def full_cost(self, size: float) -> float:
         """FLOPs of a run of this size at its full length."""
         return float(self.flops(size, 0.0, self.checkpoints[size][-1:])[0])
+
+    @property
+    def whole_cost(self) -> float:
+        """FLOPs of all its runs at full length, every seed."""
+        return len(self.ratios) * self.seeds * sum(self.full_cost(size) for size in self.sizes)
 
     def flops(self, size: float, reached: float, checkpoints: Sequence[float]) -> Float:
         """FLOPs from ``reached`` to each checkpoint, all measurements between them included."""

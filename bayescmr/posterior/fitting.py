@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pandas as pd
 
@@ -134,11 +134,14 @@ def fit(
             for role, made in attempts.items()
             if not made[0].warm
         )
-    provenance = Provenance.of(runs, seed, record, notes)
+    seconds: dict[str, float] = {}
+    provenance = replace(Provenance.of(runs, seed, record, notes), seconds=seconds)
     posterior = Posterior(spec, blocks, runs.frame, provenance, timing=timing)
     # Computed here, so that nobody meets the cost later.
     _ = posterior.verdict
     timing.post_process += time.perf_counter() - started
+    # Only now are all stages over; the verdict that took the last of them belongs to the posterior.
+    seconds.update({stage: round(value, 3) for stage, value in asdict(timing).items()})
     return posterior
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bayescmr.errors import TargetError
+from bayescmr.machine import machine
 from bayescmr.model.spec import ModelSpec, Role
 from bayescmr.posterior.answers import Answers, Kind
 from bayescmr.posterior.block import BlockPosterior
@@ -48,6 +49,11 @@ class Provenance:
         Sampler settings.
     versions : mapping from str to str
         Package versions.
+    seconds : mapping from str to float
+        Wall time of the stages of the fit; empty where nothing was sampled.
+    machine : mapping
+        What it was made on; empty in files of earlier versions. Neither counts where
+        provenances are compared: they change no draw.
     """
 
     source: str
@@ -57,6 +63,8 @@ class Provenance:
     seed: int
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
+    machine: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -77,6 +85,7 @@ class Provenance:
             seed=seed,
             settings=dict(settings),
             versions={name: version(name) for name in _PACKAGES},
+            machine=machine(),
         )
 
 

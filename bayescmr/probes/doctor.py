@@ -14,8 +14,8 @@ import torch
 import torch.distributed as dist
 
 from bayescmr.errors import ProbeError
+from bayescmr.machine import cores, processor
 from bayescmr.probes.peak import matmul_peak
-from bayescmr.probes.record import processor
 from bayescmr.probes.speed import PROBE_TOKENS, Speed, training_speeds
 
 # Below, a checkpoint of a middling model with its optimiser may not fit.
@@ -166,7 +166,7 @@ def examine(folder: str | Path = ".", seconds: float = 8.0) -> Examination:
     return Examination(
         python=platform.python_version(),
         torch=torch.__version__,
-        cores=_cores(),
+        cores=cores(),
         threads=torch.get_num_threads(),
         devices=tuple(_examined(device, seconds) for device in devices),
         backends=_backends(),
@@ -198,7 +198,7 @@ def _peaks(device: torch.device) -> tuple[Peak, ...]:
     before = torch.get_num_threads()
     found = []
     try:
-        for threads in sorted({1, before, _cores()}):
+        for threads in sorted({1, before, cores()}):
             torch.set_num_threads(threads)
             found += [
                 Peak(name, threads, matmul_peak(device, dtype)) for name, dtype in types.items()
@@ -221,13 +221,6 @@ def _backends() -> tuple[str, ...]:
         return ()
     found = {"gloo": dist.is_gloo_available(), "nccl": dist.is_nccl_available()}
     return tuple(name for name, there in found.items() if there)
-
-
-def _cores() -> int:
-    """CPUs that this process may use, which on a shared machine are fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory() -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayescmr.atomic import write_text
 from bayescmr.errors import ProbeError
+from bayescmr.machine import processor
 
 if TYPE_CHECKING:
     import torch
@@ -150,14 +151,3 @@ def _git() -> dict[str, Any] | None:
     commit = ask("rev-parse", "HEAD")
     changed = ask("status", "--porcelain", "--untracked-files=no")
     return None if commit is None else {"commit": commit, "changed": bool(changed)}
-
-
-def processor() -> str:
-    """Return the name of the CPU."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

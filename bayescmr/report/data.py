@@ -195,6 +195,14 @@ def _provenance(asked: Asked) -> dict[str, Any]:
         "posterior_fingerprint": asked.posterior_fingerprint,
         "seed": provenance.seed,
         "settings": dict(provenance.settings),
+        # Of every model: a mixture was not sampled as such.
+        "made": {
+            name: {
+                "seconds": dict(fit.provenance.seconds),
+                "machine": dict(fit.provenance.machine),
+            }
+            for name, fit in asked.models.items()
+        },
         "versions": dict(provenance.versions),
         "exclusions": list(provenance.exclusions),
         "notes": list(provenance.notes),

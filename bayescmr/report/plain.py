@@ -64,6 +64,7 @@ def card_dict(data: ReportData) -> dict[str, Any]:
             "method": settings.get("sampler", source["kind"]),
             "method_arguments": settings,
             "seed": source["seed"],
+            "made": source["made"],
         },
         "diagnostics": {
             "converged": source["converged"],

@@ -142,15 +142,16 @@ def _claim(path: Path, process: Mapping[str, Any] | None) -> bool:
 
 def claimant(path: Path) -> dict[str, Any] | None:
     """Return who carries an attempt out: process, host, job, gpus; None before the claim."""
-    return _read(path / CLAIM / "process.json")
+    kinds = {"process": dict, "host": str, "job": str, "gpus": list}
+    return _read(path / CLAIM / "process.json", kinds)
 
 
 def ended(path: Path) -> Status | None:
     """Return how an attempt ended, None while it has not."""
-    last = _read(path / EXIT)
+    last = _read(path / EXIT, {"exit_code": int, "reason": str})
     if last is None:
         return None
-    return Status("ended", int(last["exit_code"]), beats(path), str(last["reason"]))
+    return Status("ended", last["exit_code"], beats(path), last["reason"])
 
 
 def write_end(path: Path, exit_code: int, reason: str) -> None:
@@ -236,13 +237,18 @@ def last_words(path: Path, most: int = 2000) -> str:
     return "it said nothing"
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path, kinds: Mapping[str, type]) -> dict[str, Any] | None:
+    """Read a JSON object that was written in one step; None while it is not there."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise CampaignError(f"{path}: cannot be read ({error}); it was changed by hand") from None
-    if not isinstance(data, dict):
-        raise CampaignError(f"{path}: got {type(data).__name__}, expected a JSON object")
-    return data
+        raise CampaignError(f"{path}: cannot be read ({error})") from None
+    good = isinstance(data, dict) and all(isinstance(data.get(k), t) for k, t in kinds.items())
+    if not good:
+        raise CampaignError(
+            f"{path}: got {str(data)[:80]!r}, expected {', '.join(kinds)}; it was changed by hand:"
+            " delete the attempt's folder, which counts it as lost"
+        )
+    return data  # type: ignore[no-any-return]

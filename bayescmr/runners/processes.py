@@ -70,11 +70,14 @@ def end_marked(name: str, value: str) -> None:
                 os.close(handle)
 
 
-def die_with_parent(parent: int) -> None:
-    """Let this process be killed by the kernel when its parent ends; for a child before ``exec``.
+def begin_child(parent: int) -> None:
+    """Prepare this process, a child before ``exec``, to be the command of a wrapper.
 
-    A killed parent tells nobody: without this its command would work on for ever.
+    It is killed by the kernel when its parent ends, which tells nobody: without this it would work
+    on for ever. And it ignores the warning of SLURM, which goes to every process of a job and
+    would end one that does not know it: the wrapper hands it on as SIGTERM.
     """
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be asked
         os._exit(1)

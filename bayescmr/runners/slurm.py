@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import sys
 import time
 import warnings
@@ -48,9 +49,6 @@ _SUBMITTED: dict[str, Any] = {}
 
 class SlurmRunner:
     """Submits jobs to SLURM; folders must be visible to its nodes, at the same path.
-
-    Where SLURM keeps no accounts (``sacct`` is silent), a job that a node took along to its death
-    stays ``running``, and only its beats tell.
 
     Parameters
     ----------
@@ -103,6 +101,8 @@ class SlurmRunner:
         self._grace, self._beat, self._settle = grace, beat, settle
         self._cluster = cluster
         self._over: dict[str, float] = {}
+        self._queue: dict[str, str] | None = None
+        self._asked = 0.0
         self._executor(Path.cwd(), None)  # finds out now what would fail later
 
     @property
@@ -143,7 +143,7 @@ class SlurmRunner:
         def gone(claimed: Mapping[str, Any] | None) -> str:
             number = handle["job"] if claimed is None else claimed["job"]
             process = handle["process"] if claimed is None else claimed["process"]
-            state = self._state(path, number, process)
+            state = self._state(number, process)
             if state in UNDER_WAY:
                 self._over.pop(number, None)
                 return ""
@@ -159,8 +159,8 @@ class SlurmRunner:
         ask_to_stop(path)
         number = handle["job"]
         begun = claimant(path) is not None or ended(path) is not None
-        if not begun and self._state(path, number, handle["process"]) in WAITING:
-            self._submitted(path, number).cancel(check=False)
+        if not begun and self._state(number, handle["process"]) in WAITING:
+            subprocess.run(["scancel", number], capture_output=True, check=False)
 
     def close(self) -> None:
         """Let go of what this object holds; jobs go on."""
@@ -179,6 +179,9 @@ class SlurmRunner:
             given.setdefault("timeout_min", 10**6)
         else:
             given.setdefault("slurm_signal_delay_s", math.ceil(self._grace + self._beat))
+            # An attempt is begun once: what SLURM starts again would only end at once.
+            more = given.get("slurm_additional_parameters") or {}
+            given["slurm_additional_parameters"] = {"no-requeue": True, **more}
         try:
             with warnings.catch_warnings(category=UserWarning, action="error"):
                 executor = submitit.AutoExecutor(path / "submitit", cluster=self._cluster)
@@ -198,26 +201,32 @@ class SlurmRunner:
             raise CampaignError(
                 f"job {job.key}: SLURM refuses it: {' '.join(str(error).split())}"
             ) from None
+        self._queue = None  # the list that was read before does not have it
         _SUBMITTED[str(submitted.job_id)] = submitted
         return str(submitted.job_id)
 
-    def _submitted(self, path: Path, number: str) -> Any:
-        import submitit
-
-        if number not in _SUBMITTED:
-            kind = submitit.SlurmJob if self._cluster == "slurm" else submitit.LocalJob
-            _SUBMITTED[number] = kind(path / "submitit", number)
-        return _SUBMITTED[number]
-
-    def _state(self, path: Path, number: str, process: Mapping[str, Any] | None) -> str:
+    def _state(self, number: str, process: Mapping[str, Any] | None) -> str:
         if self._cluster == "local":
             # Asked through submitit, too, so that processes that have ended leave the table.
             job = _SUBMITTED.get(number)
             state = "" if job is None else job.state
             there = process is not None and identity(int(process["pid"])) == dict(process)
             return "RUNNING" if there or state == "RUNNING" else state or "NO PROCESS"
-        # "CANCELLED by 1000", "NODE_FAIL+"
-        return str(self._submitted(path, number).state).split()[0].rstrip("+")
+        now = time.monotonic()
+        if self._queue is None or now - self._asked >= self._beat:
+            self._queue, self._asked = _states(), now
+        # SLURM forgets a job some minutes after its end, accounts or none.
+        return "UNKNOWN" if self._queue is None else self._queue.get(number, "forgotten")
+
+
+def _states() -> dict[str, str] | None:
+    """Return the state of every job of this user that SLURM remembers; None if it is silent."""
+    words = ["squeue", "--noheader", "--states=all", "--format=%i %T", f"--user={os.getuid()}"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return dict(line.split()[:2] for line in done.stdout.splitlines() if " " in line.strip())
 
 
 def become_wrapper(folder: str, key: str) -> None:

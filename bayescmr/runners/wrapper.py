@@ -39,7 +39,7 @@ from bayescmr.runners.attempt import (
     last_words,
     write_end,
 )
-from bayescmr.runners.processes import die_with_parent, end_marked
+from bayescmr.runners.processes import begin_child, end_marked
 
 #: Seconds between two looks at what may ask for a stop.
 TICK = 0.2
@@ -135,7 +135,7 @@ def _carry_out(
                 pass_fds=(lock,),
                 process_group=0,
                 # There is no other thread here that a fork could catch holding a lock.
-                preexec_fn=lambda: die_with_parent(me),
+                preexec_fn=lambda: begin_child(me),
             )
         except FileNotFoundError:
             return NOT_FOUND, f"no program {plan['command'][0]!r}; give its whole path"

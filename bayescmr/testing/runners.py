@@ -230,11 +230,22 @@ class RunnerConformance:
         runner.close()
 
     def test_a_time_limit_is_a_stop(self, tmp_path: Path) -> None:
-        """It may save."""
+        """It may save, if it has come so far as to listen."""
         runner = self.make_runner()
-        handle = self.start(runner, "limited", tmp_path, GOOD, minutes=0.01)
+        handle = runner.submit(Job("limited", shell(GOOD), tmp_path, minutes=0.01))
         status = self.wait_for_end(runner, handle)
-        assert status.exit_code == 75 and "0.01 minutes" in status.reason
+        assert status.exit_code in (75, -signal.SIGTERM) and "0.01 minutes" in status.reason
+        runner.close()
+
+    def test_the_warning_of_slurm_does_not_reach_a_command_that_does_not_know_it(
+        self, tmp_path: Path
+    ) -> None:
+        """SLURM sends it to every process of a job; it ends those that have no handler."""
+        runner = self.make_runner()
+        handle = self.start(runner, "warned", tmp_path, GOOD)
+        os.kill(_number(tmp_path / "ready"), signal.SIGUSR2)
+        runner.stop(handle)
+        assert self.wait_for_end(runner, handle).exit_code == 75
         runner.close()
 
     def test_what_a_command_leaves_behind_ends_with_it(self, tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ class Foretold:
         for k in np.flatnonzero(tokens > run.reached):
             if self.effective >= MIN_DRAWS:
                 found = float(np.exp(logsumexp(self.log_weights + log_ndtr(whitened[:, k]))))
-                pit.append(min(max(found, 0.0), 1.0))
+                # So few draws cannot tell how improbable it was that none of them foresaw it.
+                least = 0.5 / self.effective
+                pit.append(min(max(found, least), 1.0 - least))
             self.log_weights = self.log_weights - 0.5 * whitened[:, k] ** 2 - np.log(scale[:, k])
             self.log_weights = self.log_weights - logsumexp(self.log_weights)
         return pit

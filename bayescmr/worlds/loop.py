@@ -77,9 +77,7 @@ class Rules:
         self, world: World, frame: pd.DataFrame, seed: int, previous: Posterior | None = None
     ) -> Posterior:
         """Fit the general loss of a run table."""
-        table = RunTable.from_frame(
-            frame, source="world", min_tokens=world.space.min_tokens or None
-        )
+        table = RunTable.from_frame(frame, source="world", min_tokens=world.space.min_tokens)
         return fit(
             table, seed=seed, model=self.model, draws=self.draws, tune=self.tune,
             retries=self.retries, cores=1, reference=world.reference, previous=previous,

@@ -53,7 +53,7 @@ def regret(one: Round, truth: float, risk: float) -> float:
 
 def restricted(costs: Sequence[float], cap: float) -> Float:
     """Costs with what was never reached, or later, counted at the cap, shape (worlds,)."""
-    return np.minimum(np.asarray(costs, dtype=float), cap)
+    return np.asarray(np.minimum(np.asarray(costs, dtype=float), cap))
 
 
 def ratio_interval(

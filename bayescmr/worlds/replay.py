@@ -19,7 +19,7 @@ from bayescmr.design.outlook import Candidate
 from bayescmr.errors import DesignError
 from bayescmr.laws import Reference
 from bayescmr.planning.cost import Cost
-from bayescmr.planning.space import Made, Space
+from bayescmr.planning.space import LEAST_TOKENS, Made, Space
 
 Float = npt.NDArray[np.float64]
 Key = tuple[float, float, int]
@@ -75,7 +75,7 @@ class ReplayWorld:
         truth: float,
         *,
         cost: Cost,
-        min_tokens: float = 0.0,
+        min_tokens: float = LEAST_TOKENS,
     ) -> ReplayWorld:
         """Make a world of the general losses of one domain.
 

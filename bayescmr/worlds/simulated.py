@@ -94,8 +94,10 @@ class SimulatedWorld:
 
     def mean(self, size: float, tokens: npt.ArrayLike, ratio: npt.ArrayLike) -> Float:
         """Mean change over all runs, nats/token, of tokens and ratios that broadcast."""
-        t = np.asarray(tokens, float) / self.target.tokens
-        return self._mean(size / self.target.size, t, np.asarray(ratio, float))
+        t, r = np.asarray(tokens, float) / self.target.tokens, np.asarray(ratio, float)
+        # Parameters of one draw have an axis of their own.
+        found = self._mean(size / self.target.size, t, r)
+        return found.reshape(np.broadcast_shapes(t.shape, r.shape))
 
     @cached_property
     def truth(self) -> float:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import bayescmr as bc
-from bayescmr.values import plain
 from bayescmr.demo import demo_runs
+from bayescmr.values import plain
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "comparison.md"

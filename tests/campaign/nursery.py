@@ -11,19 +11,35 @@ import os
 import sys
 import traceback
 
-import bayescmr.campaign.campaign as campaigns
+import numpy as np
+import pandas as pd
+
+import bayescmr as bc
 from bayescmr.campaign import open_store
-from bayescmr.model import engine, kernels  # noqa: F401  (compiled code is loaded before the fork)
+from bayescmr.campaign.campaign import Campaign
 
 
 def control(url: str, name: str) -> None:
     """Run a campaign to its end."""
     with open_store(url) as store:
-        campaigns.Campaign.open(store, name).run(interval=0.02, patience=1.0)
+        Campaign.open(store, name).run(interval=0.02, patience=0.3)
+
+
+def warm_up() -> None:
+    """Compile what fits need, so that a controller has time for more than that before it dies."""
+    rows = [
+        {"run": f"{ratio}", "size": 65_536, "domain": "code", "ratio": ratio, "tokens": tokens,
+         "change_general": ratio * tokens / 40_000, "change_domain": -tokens / 40_000}
+        for ratio in (0.3, 0.7)
+        for tokens in np.geomspace(1_000, 40_000, 5).round()
+    ]  # fmt: skip
+    runs = bc.RunTable.from_frame(pd.DataFrame(rows))
+    bc.fit(runs, seed=1, draws=20, tune=60, retries=0, cores=1)
 
 
 def main() -> None:
     """Serve."""
+    warm_up()
     for line in sys.stdin:
         words = line.split()
         if words[0] == "wait":

@@ -25,6 +25,7 @@ runs:
 - {name: a, logs: [logs/train.log], size: 1e8, domain: law, ratio: 0.25, tokens: 16384,
    losses: [{metric: val loss, role: general}]}
 """
+SPACE = "sizes: [1e8, 4e8]\nratios: [0, 0.5, 0.9]\ntokens: 2e10\n"
 COMMAND = typer.main.get_command(app)
 #: Writes to the home folder of whoever runs it, even when it is only parsed.
 CHANGES_HOME = "bayescmr --install-completion"
@@ -32,6 +33,7 @@ CHANGES_HOME = "bayescmr --install-completion"
 LONG = ("bayescmr demo", "bayescmr fit", "bayescmr compare", "bayescmr check sbc")
 LONG += ("bayescmr check influence", "bayescmr check sensitivity", "bayescmr doctor --thorough")
 LONG += ("bayescmr report", "bayescmr import", "bayescmr probe", "OMP_NUM_THREADS", CHANGES_HOME)
+LONG += ("bayescmr campaign",)
 
 
 def commands(command: typer.core.TyperCommand | typer.core.TyperGroup = COMMAND, name="bayescmr"):
@@ -66,7 +68,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, saved: Path) -> Path:
     for name in ("runs", "more_runs"):
         table.to_csv(folder / f"{name}.csv", index=False)
     table.to_parquet(folder / "runs.parquet")
-    (folder / "posterior.nc").write_bytes(saved.read_bytes())
+    for name in ("posterior", "fit"):
+        (folder / f"{name}.nc").write_bytes(saved.read_bytes())
+    (folder / "space.yaml").write_text(SPACE)
     model = (root / "models" / "turning_point.yaml").read_text(encoding="utf-8")
     (folder / "my_model.yaml").write_text(model.replace("name: turning_point", "name: mine"))
     (folder / "probes").mkdir()

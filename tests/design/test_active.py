@@ -178,6 +178,15 @@ def test_straddle_looks_at_the_runs_own_crossing(make):
     assert scores.value == pytest.approx(expected, rel=1e-9)
 
 
+def test_a_benefit_below_zero_is_the_worse_the_more_it_costs(make):
+    theta = make.standard(400, 1)
+    runs = [make.trajectory(0.5 + 0.01 * theta, cost=[c]) for c in (3e15, 1e15, 2e15)]
+    outlook = make.outlook(runs, 0.5 + 0.01 * theta[:, 0])
+    scores = Straddle(1.0).score(Straddle().moments(outlook))
+    assert (scores.value < 0).all()
+    assert np.argsort(-scores.score).tolist() == [1, 2, 0]
+
+
 def test_epig_is_the_expected_information_about_the_loss(make):
     theta = make.standard(400, 1)
     runs = [make.trajectory(theta, np.array([[0.25]]))]

@@ -175,3 +175,9 @@ def test_refusals(linear, make):
         moments.gain(moments.groups[0])
     with pytest.raises(DesignError, match="not finite"):
         Moments.of(make.outlook(outlook.trajectories, np.full(outlook.n_draws, np.nan)))
+
+
+@pytest.mark.parametrize("pair", [(1, 1), (0, 6), (-1, 2)])
+def test_pairs_are_two_runs_that_there_are(linear, pair):
+    with pytest.raises(DesignError, match="pairs: got"):
+        linear(pairs=(pair,))

@@ -142,3 +142,18 @@ def test_one_domain_at_a_time(policy: MultiFidelityGP) -> None:
     two = [Candidate(1e6, d, 0.5, 0, TOKENS) for d in ("law", "medicine")]
     with pytest.raises(DesignError, match="several domains"):
         propose(policy, outlook(two))
+
+
+def test_a_target_below_what_is_run(policy: MultiFidelityGP) -> None:
+    """All sizes are the target's or larger: the target's own size tells the most."""
+    seen = measured(sizes=(4e6, 16e6))
+    small = MultiFidelityGP(seen, size=4e6, tokens=8e6, tolerance=0.05, cost_power=0.0)
+    at = outlook([Candidate(n, "law", 0.75, 9, TOKENS) for n in (4e6, 16e6)])
+    (pick,) = propose(small, at)
+    assert at.trajectories[pick.option].candidate.size == 4e6
+
+
+def test_many_picks_at_once(policy: MultiFidelityGP) -> None:
+    picks = propose(policy, outlook(), batch=30)
+    assert len(picks) == len(SIZES) * len(RATIOS)
+    assert all(np.isfinite(p.scores.value).all() and (p.scores.value >= 0).all() for p in picks)

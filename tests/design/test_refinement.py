@@ -193,6 +193,8 @@ def test_weights_on_few_draws_are_not_trusted(make):
     told = reweight(run.mean.T, run.noise, outlook.cmr, chosen, errors)
     assert told.ess < 100
     assert not told.trusted
+    # The draw that made a simulation would have all the weight, and leave nothing to be learnt.
+    assert (np.abs(told.mean - outlook.cmr[chosen]) > 1e-6).all()
 
 
 def test_a_line_has_no_bend_and_a_parabola_has(make):
@@ -205,6 +207,35 @@ def test_a_line_has_no_bend_and_a_parabola_has(make):
     # E[Var] of a parabola, from the Hermite expansion: correlation^4 of losses and parameter.
     explained = bend(theta[None, :], noise, parabola - parabola.mean(), errors).mean()
     assert explained == pytest.approx((1 / 1.1) ** 2, abs=0.12)
+
+
+def test_a_cubic_is_judged_on_draws_it_was_not_fitted_to():
+    """Of pure noise a fitted cubic explains some; on other draws it does harm on average.
+
+    Two more terms, fitted to n draws of variance 1, cost 2 / n of the squared error there, and
+    would gain as much in sample: over 400 tables of 40 draws the signs are 6 standard errors apart.
+    """
+    rng = np.random.default_rng(12)
+    noise = np.array([[0.1]])
+    gains = [
+        bend(rng.normal(size=(1, 40)), noise, rng.normal(size=40), rng.normal(size=(1, 40))).mean()
+        for _ in range(400)
+    ]
+    assert np.mean(gains) < -3 * np.std(gains) / np.sqrt(400)
+
+
+def test_a_bend_that_is_known_already_is_not_counted_again(make):
+    """Of two equal runs whose parabola the first has told, the second adds little."""
+    theta = make.standard(2000, 1, seed=3)
+    cmr = 0.3 + 0.02 * theta[:, 0] ** 2
+    runs = [make.trajectory(theta, np.array([[0.05]])) for _ in range(2)]
+    outlook = make.outlook(runs, cmr)
+    rule = PosteriorVariance()
+    moments = rule.moments(outlook).given_option(Option(((0, 0),)))
+    scores = rule.score(moments, taken={0})
+    second = Refinement().refine(rule, moments, scores, np.random.default_rng(0))
+    assert second.diagnostics["regression"][1] < 0.15 * outlook.variance
+    assert second.diagnostics["reweighted"][1] < 0.15 * outlook.variance
 
 
 def test_a_second_look_finds_what_no_line_shows(make):

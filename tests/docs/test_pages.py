@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 #: Pages whose blocks are run by tests of their own, which make corpora and probes first, or
 #: whose commands are those of another page.
 ELSEWHERE = {
+    "campaigns.md",
     "probes.md",
     "corpora.md",
     "formats.md",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +43,19 @@ def test_what_is_inside(prior, tmp_path):
         for word in ("fingerprint", "seed", "versions", "pymc"):
             assert word in tree.attrs["provenance"]
         assert {"general", "domain", "runs"} <= set(tree.children)
+
+
+def test_files_of_before_there_were_seconds_and_machine(prior, tmp_path):
+    path = prior.save(tmp_path / "p.nc")
+    with h5py.File(path, "a") as file:
+        record = json.loads(file.attrs["provenance"])
+        assert record["machine"]["cores"] >= 1 and record["seconds"] == {}
+        file.attrs["provenance"] = json.dumps(
+            {k: v for k, v in record.items() if k not in ("machine", "seconds")}
+        )
+    old = bc.load(path).provenance
+    assert old == prior.provenance
+    assert (old.machine, old.seconds) == ({}, {})
 
 
 def test_missing_file(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import platform
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -247,7 +249,8 @@ def test_section_i_quotes_the_files_and_nothing_else(
             assert row["decision_shift"] == pytest.approx(row["decision"] - decision, abs=1e-12)
             shifts.append(max(abs(row["median"] - median), abs(row["decision"] - decision)) / sd)
             kept = {k: v for k, v in row.items() if not isinstance(v, bool | str | None)}
-            kept.pop("prob", None)
+            # Size of a probe stands in section C.
+            kept = {k: v for k, v in kept.items() if k not in ("prob", "size")}
             anew |= {f"{table}_{i}_{k}": v for k, v in {**kept, "sds": shifts[-1]}.items()}
         anew[f"{table}_largest_shift"] = max(shifts)
         anew[f"{table}_not_converged"] = sum(not row["converged"] for row in rows)
@@ -393,6 +396,25 @@ def test_studies_of_something_else_are_refused_in_one_line(
 
 def _changed(text: str, **entries: object) -> str:
     return json.dumps(json.loads(text) | entries)
+
+
+def test_the_card_says_how_long_the_fit_took_and_on_what(
+    fitted: bc.Posterior, studies: Studies, tmp_path: Path
+) -> None:
+    """What was measured is in the file, so a report of it is the same on any day and machine."""
+    seconds, made = fitted.provenance.seconds, fitted.provenance.machine
+    assert set(seconds) == {"build", "compile", "sample", "post_process"}
+    assert 0 < sum(seconds.values()) < 600 and seconds["sample"] > 0
+    assert made["cores"] >= 1 and made["python"] == platform.python_version()
+    assert not {platform.node(), getpass.getuser()} & {str(v) for v in made.values()}
+    again = bc.load(fitted.save(tmp_path / "again.nc"))
+    cards = []
+    for name, posterior in (("one", fitted), ("two", again)):
+        posterior.report(tmp_path / name, ASKED, formats=["json"])
+        cards.append((tmp_path / name / "posterior_card.json").read_bytes())
+    assert cards[0] == cards[1]
+    inference = json.loads(cards[0])["inference"]
+    assert inference["made"] == {"shift_gain": {"seconds": seconds, "machine": made}}
 
 
 def test_damaged_files_are_refused(folder: Path, tmp_path: Path) -> None:

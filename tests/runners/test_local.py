@@ -22,7 +22,7 @@ from bayescmr.testing.runners import GOOD, RunnerConformance, shell
 
 class TestLocalRunner(RunnerConformance):
     def make_runner(self) -> LocalRunner:
-        return LocalRunner(slots=3, grace=0.5, beat=0.1)
+        return LocalRunner(slots=3, grace=3, beat=0.1)
 
     def controller(self, folder: Path, more: str = "") -> subprocess.Popen[str]:
         """A process of its own that submits a long job and prints its handle."""
@@ -33,7 +33,7 @@ class TestLocalRunner(RunnerConformance):
             "import bayescmr.runners.local as local\n"
             f"{more}\n"
             f"job = Job('k', {shell(f'echo >> count; {GOOD}')!r}, Path(sys.argv[1]))\n"
-            "runner = LocalRunner(grace=0.5, beat=0.1)\n"
+            "runner = LocalRunner(grace=3, beat=0.1)\n"
             "print(json.dumps(runner.submit(job)), flush=True)\n"
             "sys.stdin.read()\n"
         )
@@ -116,6 +116,15 @@ class TestLocalRunner(RunnerConformance):
         runner.stop(handle)
         assert not folder.exists()
 
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"exit_code": "0", "reason": ""}'])
+    def test_a_file_changed_by_hand_is_named(self, tmp_path: Path, text: str) -> None:
+        runner = self.make_runner()
+        handle = runner.submit(Job("k", shell("exit 0"), tmp_path))
+        self.wait_for_end(runner, handle)
+        (attempt_folder(tmp_path, "k") / "exit.json").write_text(text)
+        with pytest.raises(CampaignError, match=r"attempts/k/exit\.json: "):
+            runner.poll(handle)
+
     def test_a_stop_before_the_beginning(self, tmp_path: Path) -> None:
         runner = self.make_runner()
         job = Job("k", shell("touch harm"), tmp_path)
@@ -129,7 +138,7 @@ class TestLocalRunner(RunnerConformance):
         text = 'echo "$CUDA_VISIBLE_DEVICES" > gpus; ' + GOOD
 
         def runner() -> LocalRunner:
-            return LocalRunner(slots=3, gpus=["0", "2", "5"], grace=0.5, beat=0.1)
+            return LocalRunner(slots=3, gpus=["0", "2", "5"], grace=3, beat=0.1)
 
         first = runner()
         pair = self.start(first, "a", tmp_path / "a", text, gpus=2)

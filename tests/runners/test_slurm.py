@@ -1,9 +1,11 @@
-"""SLURM, by submitit's local executor."""
+"""SLURM, by submitit's local executor; and on a real one, where there is one."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,16 @@ pytest.importorskip("submitit")
 
 from bayescmr.errors import CampaignError
 from bayescmr.runners.attempt import attempt_folder, claimant
+from bayescmr.runners.base import Job
 from bayescmr.runners.slurm import SlurmRunner
-from bayescmr.testing.runners import GOOD, RunnerConformance
+from bayescmr.testing.runners import GOOD, RunnerConformance, shell
+
+pytestmark = pytest.mark.slow
 
 
 class TestSlurmRunner(RunnerConformance):
     def make_runner(self, **parameters: object) -> SlurmRunner:
-        return SlurmRunner(3, parameters, grace=0.5, beat=0.1, settle=0.2, cluster="local")
+        return SlurmRunner(3, parameters, grace=3, beat=0.1, settle=0.2, cluster="local")
 
     def test_the_warning_of_slurm_is_a_stop(self, tmp_path: Path) -> None:
         runner = self.make_runner()
@@ -29,15 +34,52 @@ class TestSlurmRunner(RunnerConformance):
         status = self.wait_for_end(runner, handle)
         assert status.exit_code == 75 and "SIGUSR2" in status.reason
 
-    def test_a_time_limit_of_the_batch_system_is_no_new_start(self, tmp_path: Path) -> None:
-        """Submitit would run a job that it takes for preempted again; the campaign decides that."""
-        # A limit of a minute; submitit's local executor warns 30 s before it unless told otherwise.
-        delay = ["export SUBMITIT_LOCAL_SIGNAL_DELAY_S=59"]
-        runner = self.make_runner(timeout_min=1, local_setup=delay)
-        handle = self.start(runner, "k", tmp_path, f"echo >> count; {GOOD}")
+
+@pytest.fixture(scope="class")
+def _slurm() -> None:
+    if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True).returncode:
+        pytest.skip("no SLURM here (sinfo): only submitit's local executor was tested")
+
+
+@pytest.mark.usefixtures("_slurm")
+class TestOnSlurm(RunnerConformance):
+    """On a cluster of one node or more, in its default partition."""
+
+    def make_runner(self, **parameters: object) -> SlurmRunner:
+        return SlurmRunner(3, parameters, grace=3, beat=0.1, settle=0.5)
+
+    def test_a_job_that_waits_is_taken_back(self, tmp_path: Path) -> None:
+        """Also one that was submitted twice, for the answer to the first was lost."""
+        runner = self.make_runner()
+        (tmp_path / "harm").mkdir()
+        job = Job("k", shell("touch harm"), tmp_path / "harm", minutes=1)
+        held = self.make_runner(slurm_additional_parameters={"hold": True})
+        handles = [held.submit(job), held.submit(job)]
+        assert handles[0]["job"] != handles[1]["job"]
+        assert [runner.poll(handle).state for handle in handles] == ["pending"] * 2
+        for handle in handles:
+            runner.stop(handle)
+        for handle in handles:
+            status = self.wait_for_end(runner, handle)
+            assert (status.exit_code, status.reason) == (75, "stopped before it began")
+        assert not any((tmp_path / "harm").glob("harm"))
+
+    def test_the_time_limit_of_slurm(self, tmp_path: Path) -> None:
+        runner = self.make_runner(slurm_time=1, slurm_signal_delay_s=45)
+        handle = self.start(runner, "k", tmp_path, GOOD)
         status = self.wait_for_end(runner, handle)
         assert status.exit_code == 75 and "SIGUSR2" in status.reason
-        assert (tmp_path / "count").read_text() == "\n"
+
+    def test_a_job_that_an_administrator_takes_away(self, tmp_path: Path) -> None:
+        runner = self.make_runner()
+        handle = self.start(runner, "k", tmp_path, GOOD)
+        subprocess.run(["scancel", handle["job"]], check=True)
+        assert self.wait_for_end(runner, handle).exit_code == 75
+
+    def test_what_slurm_refuses_is_one_line(self, tmp_path: Path) -> None:
+        runner = self.make_runner(slurm_partition="no-such-x")
+        with pytest.raises(CampaignError, match=r"job k: SLURM refuses it: .*no-such-x"):
+            runner.submit(Job("k", ("true",), tmp_path))
 
 
 @pytest.mark.parametrize(

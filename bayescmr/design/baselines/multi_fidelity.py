@@ -219,12 +219,10 @@ def _fit(policy: MultiFidelityGP, at: Float) -> tuple[Float, Float, float]:
 
 def _inputs(policy: MultiFidelityGP, low: Float, places: Any) -> Any:
     """Ratio, and size and tokens as fidelities: in ln, 0 at the least and 1 at the target."""
-    fidelities = [
-        (column / least).log() / max(np.log(full / least), 1e-9)
-        for column, least, full in zip(
-            places[:, [0, 2]].T, low, (policy.size, policy.tokens), strict=True
-        )
-    ]
     inputs = places.clone()
-    inputs[:, 0], inputs[:, 1], inputs[:, 2] = places[:, 1], fidelities[0], fidelities[1]
+    inputs[:, 0] = places[:, 1]
+    for column, of, least, full in ((1, 0, low[0], policy.size), (2, 2, low[1], policy.tokens)):
+        # Where nothing is below the target, a factor of e is a step of 1.
+        span = float(np.log(full / least)) if full > least else 1.0
+        inputs[:, column] = 1 + (places[:, of] / full).log() / span
     return inputs

@@ -87,8 +87,6 @@ def _influence(asked: Asked, found: Influence) -> Block:
         found.table.assign(sds=found.shifts, how=how),
         (
             Column("run", "without"),
-            Column("size", "size", "count"),
-            Column("domain", "domain"),
             Column("ratio", "ratio (%)", "%"),
             *_ANSWER,
             Column("risk_at_decision", "risk (%)", "%", 2),

@@ -1,0 +1,315 @@
+"""Write the numbers of docs/policies.md, and its plot, from the JSON files in docs/policies/.
+
+    python case_studies/policies/page.py
+
+Blocks between ``<!-- numbers: NAME -->`` and ``<!-- end -->`` are replaced; the rest is prose.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_BLOCK = re.compile(r"(<!-- numbers: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+NAMES = {
+    "active": "active",
+    "v_optimal": "V-optimal",
+    "sobol": "Sobol",
+    "random": "random",
+    "d_optimal": "D-optimal",
+    "straddle": "straddle",
+    "grid": "the paper's grid",
+    "bisection": "bisection",
+}
+KINDS = {
+    "size_by_time": "size and time interact",
+    "heavy_tails": "Student's t, 3 degrees of freedom",
+    "non_monotone": "a hump in the ratio",
+    "off_law": "target size off the law by 2 sd",
+    "cpu_legal": "CPU probes, `legal`",
+    "cpu_code": "CPU probes, `code`",
+    "gu2024": "Gu et al. 2024",
+}
+#: How many times cheaper the active policy was to be: fixed before any of this was run.
+GOALS = {
+    "grid": 5.0, "sobol": 1.5, "random": 1.5, "d_optimal": 1.5, "straddle": 1.5, "v_optimal": 1.1
+}  # fmt: skip
+MEASURES = {"settled": "error at most 0.02 for good", "narrowed": "90 % interval of width 0.08"}
+SAFE = 0.8
+
+
+def render(text: str, folder: Path = DOCS / "policies") -> str:
+    """Return the page with its blocks written anew from the JSON files in ``folder``."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"{match[1]}{BLOCKS[match[2]](folder)}\n{match[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def _read(folder: Path, name: str) -> Any:
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _order(policies: dict[str, Any]) -> list[str]:
+    return [name for name in NAMES if name in policies]
+
+
+def _costs(policies: dict[str, Any], worlds: int) -> str:
+    rows = []
+    for name in _order(policies):
+        cells = [NAMES[name]]
+        for measure in MEASURES:
+            m = policies[name][measure]
+            times = f"{m['ratio']:.2f} [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
+            times = "1" if name == "active" else times
+            cells += [f"{m['mean']:.2f}", f"{m['reached']} of {worlds}", times]
+        rows.append([*cells, f"{policies[name]['runs']:.0f}"])
+    head = ["policy"]
+    for words in MEASURES.values():
+        head += [f"{words}: mean spend", "reached", "times active"]
+    return _table([*head, "runs"], rows)
+
+
+def _prior(folder: Path) -> str:
+    data = _read(folder, "prior")
+    note = (
+        f"{data['worlds']} worlds from the prior; in {data['inside']} the CMR lies between 0 and 1,"
+        " and there all policies played. Spend in runs of the target's size and tokens, counted as"
+        " 2 where a policy had not arrived when its budget of 2 was gone, so ratios are the nearer"
+        " to 1 the more often that was so. In brackets: 90 % bootstrap intervals, worlds in pairs."
+    )
+    return f"{note}\n\n{_costs(data['policies'], data['inside'])}"
+
+
+def _goals(folder: Path) -> str:
+    policies = _read(folder, "prior")["policies"]
+    most = [f"{2.0 / policies['active'][m]['mean']:.1f} ({w})" for m, w in MEASURES.items()]
+    lines = [
+        "- A policy that never arrives counts as having spent the budget of 2: the largest ratios"
+        f" that could be seen are {' and '.join(most)}."
+    ]
+    for name, goal in GOALS.items():
+        if name not in policies:
+            continue
+        found = []
+        for measure, words in MEASURES.items():
+            m = policies[name][measure]
+            state = (
+                "reached" if m["ratio"] >= goal
+                else "not told apart from it" if m["ratio_upper"] >= goal
+                else "**not reached**"
+            )  # fmt: skip
+            found.append(f"{words}: {m['ratio']:.2f} times, {state}")
+        lines.append(f"- {goal:g} times fewer FLOPs than {NAMES[name]}: {'; '.join(found)}.")
+    return "\n".join(lines)
+
+
+def _reached(folder: Path) -> str:
+    data = _read(folder, "prior")
+    found, rows = data["rmse_reached"], []
+    for name in _order(found):
+        spend = found[name]
+        times = "more than " if spend is None else ""
+        ratio = (2.0 if spend is None else spend) / found["active"]
+        rows.append(
+            [NAMES[name], "never" if spend is None else f"{spend:.2f}", f"{times}{ratio:.1f}"]
+        )
+    error = f"root mean square error at most {data['target_rmse']:g} for good, from a spend of"
+    return _table(["policy", error, "times active"], rows)
+
+
+def _by_level(measure: str, digits: int) -> Callable[[Path], str]:
+    def block(folder: Path) -> str:
+        policies = _read(folder, "prior")["policies"]
+        spends = (0.125, 0.25, 0.5, 1.0, 2.0)
+        rows = [
+            [NAMES[n], *(f"{v:.{digits}f}" for v in policies[n][measure])] for n in _order(policies)
+        ]
+        return _table(["policy", *(f"{s:g}" for s in spends)], rows)
+
+    return block
+
+
+def _share(hits: int, of: int) -> str:
+    return f"{hits} of {of} ({100 * hits / of:.0f} %)" if of else "-"
+
+
+def _misspecified(folder: Path) -> str:
+    kinds = {"well specified": _read(folder, "prior")}
+    kinds |= {KINDS[k]: v for k, v in (_read(folder, "misspecified") or {}).items()}
+    rows = []
+    for title, data in kinds.items():
+        for name in ("active", "sobol"):
+            e, p = data["endings"][name], data["policies"][name]
+            rows.append(
+                [
+                    f"{title} ({e['worlds']})" if name == "active" else "",
+                    NAMES[name],
+                    _share(e["certified"]["covered"], e["certified"]["worlds"]),
+                    _share(e["refused"]["covered"], e["refused"]["worlds"]),
+                    str(e["worlds"] - e["precise"]["worlds"]),
+                    _share(e["covered_at_the_end"], e["worlds"]),
+                    f"{p['rmse'][-1]:.3f}",
+                    f"{p['regret'][-1]:.3f}",
+                ]
+            )
+    head = [
+        "worlds", "policy", "certified: truth in the 90 % interval", "refused by a check: the same",
+        "width never reached", "truth in it at the end", "error at the end", "regret at the end",
+    ]  # fmt: skip
+    return _table(head, rows)
+
+
+def _safe(folder: Path) -> str:
+    lines = []
+    for kind, data in (_read(folder, "misspecified") or {}).items():
+        e = data["endings"]["active"]["certified"]
+        ours, sobol = (data["policies"][n]["regret"][-1] for n in ("active", "sobol"))
+        if e["worlds"]:
+            held = e["covered"] / e["worlds"]
+            state = "holds" if held >= SAFE else "**too low**"
+            first = f"{_share(e['covered'], e['worlds'])} of what was certified was true, {state}"
+        else:
+            first = "nothing was certified"
+        second = "no worse" if ours <= sobol else "**worse**"
+        lines.append(
+            f"- {KINDS[kind]}: {first}; regret {ours:.3f} against {sobol:.3f} of Sobol, {second}."
+        )
+    return "\n".join(lines)
+
+
+def _calibration(folder: Path) -> str:
+    c = _read(folder, "prior")["calibration"]
+    n = c["worlds"]
+    lines = [
+        f"- {n} worlds, {c['truth_at_zero']} with a true CMR of 0 and {c['truth_at_one']} of 1. The"
+        f" truth lies among the central 90 % of the posterior at the stop in"
+        f" **{_coverage(c['central_90'], n)}**. An atom is on either side of it in the proportion"
+        " in which draws are; an interval that ends at 0 or 1 holds all of one, so that intervals"
+        f" hold the truth in {_coverage(c['covered'], n)}; in the {c['inside']} worlds with a CMR"
+        f" between 0 and 1, in {_coverage(c['covered_inside'], c['inside'])}.",
+        "- Intervals after spends of 0.125, 0.25, 0.5, 1 and 2: "
+        + ", ".join(f"{100 * k / n:.0f}" for k in c["covered_at_levels"])
+        + " %.",
+        "- Percentile of the truth at the stop, worlds by tenths: "
+        + ", ".join(map(str, c["rank_deciles"]))
+        + f" ({n / 10:.1f} expected).",
+        f"- PIT of {c['pit_values']} losses that came in, by tenths: "
+        + ", ".join(f"{100 * k / c['pit_values']:.1f}" for k in c["pit_deciles"])
+        + " %. Below 0.05: "
+        + _percent(c["pit_below_05"])
+        + "; above 0.95: "
+        + _percent(c["pit_above_95"])
+        + " (5 % expected).",
+    ]
+    return "\n".join(lines)
+
+
+def _coverage(hits: int, of: int) -> str:
+    """Share with the range in which 90 % of such studies would find it, were it 90 %."""
+    from scipy.stats import binom
+
+    low, high = (float(binom.ppf(q, of, 0.9)) / of for q in (0.05, 0.95))
+    return f"{100 * hits / of:.0f} % (if calibrated: {100 * low:.0f} to {100 * high:.0f})"
+
+
+def _percent(found: list[float]) -> str:
+    return f"{100 * found[0]:.1f} % (error {100 * found[1]:.1f})"
+
+
+def _replay(folder: Path) -> str:
+    parts = []
+    found = (_read(folder, "replay") or {}) | (_read(folder, "published") or {})
+    for kind, data in found.items():
+        t = data["truth"]
+        parts.append(
+            f"**{KINDS[kind]}**: the whole table ({t['runs']} runs) says {t['median']:.3f}"
+            f" [{t['lower']:.3f}, {t['upper']:.3f}]; {data['plays']} plays to a budget of"
+            f" {data['budget']:.1f} full runs, which is that of the grid.\n\n"
+            + _costs(data["policies"], data["plays"])
+        )
+    return "\n\n".join(parts)
+
+
+def _convergence(folder: Path) -> str:
+    sources = {"prior": _read(folder, "prior")["convergence"]}
+    for name in ("misspecified", "replay", "published"):
+        for kind, data in (_read(folder, name) or {}).items():
+            sources[KINDS[kind]] = data["convergence"]
+    rows = []
+    for title, found in sources.items():
+        total = {k: sum(one[k] for one in found.values()) for k in next(iter(found.values()))}
+        rows.append(
+            [title, *(str(total[k]) for k in
+                      ("fits", "cmr_not_mixed", "parameters_not_mixed", "divergences",
+                       "gates_of_the_package"))]
+        )  # fmt: skip
+    head = [
+        "worlds", "fits", "CMR: R-hat >= 1.05 or fewer than 100 effective draws",
+        "a parameter: R-hat >= 1.05", "some divergence", "fails a gate of the package",
+    ]  # fmt: skip
+    return _table(head, rows)
+
+
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "prior": _prior,
+    "goals": _goals,
+    "reached": _reached,
+    "rmse": _by_level("rmse", 3),
+    "regret": _by_level("regret", 2),
+    "coverage": _by_level("coverage", 2),
+    "misspecified": _misspecified,
+    "safe": _safe,
+    "calibration": _calibration,
+    "replay": _replay,
+    "convergence": _convergence,
+}
+
+
+def draw(folder: Path = DOCS / "policies") -> None:
+    """Error and width against spend: spend.png."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    from bayescmr.report import style
+
+    curves = _read(folder, "prior")["curves"]
+    with style.paper():
+        figure = style.new_figure(style.PAGE, 3.0)
+        axes = figure.subplots(1, 2)
+        names = [n for n in NAMES if n in curves["rmse"]]
+        colours = ["#0072B2", "#56B4E9", "#E69F00", "#999999", "#009E73", "#CC79A7", "#D55E00", "k"]
+        for ax, measure, label in zip(
+            axes, ("rmse", "width"),
+            ("root mean square error of the median", "median width of the 90 % interval"),
+            strict=True,
+        ):  # fmt: skip
+            for name, colour in zip(names, colours, strict=False):
+                ax.step(
+                    curves["spend"], curves[measure][name], where="post", color=colour,
+                    label=NAMES[name], lw=1.8 if name == "active" else 1.0,
+                )  # fmt: skip
+            ax.set(xscale="log", ylim=(0, None), ylabel=label)
+            ax.set_xlabel("spend, full runs of the target")
+            ticks = (0.03, 0.06, 0.125, 0.25, 0.5, 1, 2)
+            ax.xaxis.set_major_locator(FixedLocator(ticks))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.set_xticklabels([f"{t:g}" for t in ticks])
+        axes[0].legend(frameon=False)
+        figure.savefig(folder / "spend.png", dpi=200)
+
+
+if __name__ == "__main__":
+    page = DOCS / "policies.md"
+    page.write_text(render(page.read_text(encoding="utf-8")), encoding="utf-8")
+    draw()

@@ -1,0 +1,159 @@
+"""The study of policies goes on where it was killed, and its numbers are those of its traces."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from bayescmr.checks.journal import read_journal
+from bayescmr.worlds import Ending, Trace
+from bayescmr.worlds.trace import Round
+
+#: Two worlds, one policy, few draws: what the study does, but for its size.
+_SMALL = """
+import sys
+from dataclasses import replace
+sys.path.insert(0, {folder!r})
+import settings
+small = replace(settings.RULES, budget=0.2 * settings.FULL_RUN, draws=60, tune=60, levels=())
+settings.RULES = small
+import study
+study.main()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(repo_root):
+    return repo_root / "case_studies" / "policies"
+
+
+@pytest.fixture
+def modules(folder, monkeypatch):
+    """The study's modules, on the path only here."""
+    monkeypatch.syspath_prepend(str(folder))
+    for name in ("settings", "worlds", "replays", "study", "summary"):
+        sys.modules.pop(name, None)
+    yield
+    for name in ("settings", "worlds", "replays", "study", "summary"):
+        sys.modules.pop(name, None)
+
+
+def _command(folder, path, worlds):
+    words = ["prior", "--worlds", str(worlds), "--policies", "sobol", "--executor", "serial"]
+    return [sys.executable, "-c", _SMALL.format(folder=str(folder)), *words, "--results", str(path)]
+
+
+@pytest.mark.slow
+def test_goes_on_after_a_kill(folder, tmp_path):
+    path = tmp_path / "prior.jsonl"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    running = subprocess.Popen(_command(folder, path, 2), env=environment)
+    # The header and one world: the second is being played.
+    while running.poll() is None and not (path.exists() and path.read_bytes().count(b"\n") >= 2):
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    before = read_journal(path)[1]
+    with path.open("ab") as file:
+        file.write(b'{"index": 1, "kind": "well_sp')  # a line that was cut off
+    done = subprocess.run(
+        _command(folder, path, 2), env=environment, capture_output=True, text=True, check=True
+    )
+    head, records = read_journal(path)
+    assert sorted(records) == [0, 1]
+    assert head["policies"] == ["sobol"]
+    assert all(records[i] == one for i, one in before.items())
+    assert f"1 of {2 - len(before)}" in done.stdout
+    for record in records.values():
+        trace = Trace.of(record["traces"]["sobol"])
+        assert trace.truth == record["truth"]
+        assert trace.rounds[0].runs == 4 < trace.rounds[-1].runs
+
+
+def _trace(policy, truth, medians, *, ending=None):
+    rounds = tuple(
+        Round(
+            spent, 4 + i, m, max(m - half, 0.0), min(m + half, 1.0), half, 0.0, 0.0, 0.5,
+            max(m - half, 0.0), 1.001, 500.0, 1.001, 500.0, 0, (), (0.2, 0.7), 1.0,
+        )
+        for i, (spent, m, half) in enumerate(medians)
+    )  # fmt: skip
+    return Trace(policy, truth, 1.0, rounds, (), ending)
+
+
+def test_summary_of_known_traces(modules):
+    import summary
+
+    unit = summary.FULL_RUN
+    good = _trace("active", 0.5, [(0.1 * unit, 0.3, 0.3), (0.5 * unit, 0.51, 0.03)],
+                  ending=Ending(1, "precision", True, ""))  # fmt: skip
+    bad = _trace("sobol", 0.5, [(0.1 * unit, 0.3, 0.3), (1.0 * unit, 0.6, 0.03)],
+                 ending=Ending(1, "model check", False, ""))  # fmt: skip
+    good, bad = (replace(t, full_run=unit) for t in (good, bad))
+    worlds = [
+        {"kind": "a", "index": i, "truth": 0.5, "traces": {"active": good, "sobol": bad}}
+        for i in range(3)
+    ]
+    found = summary.prior(worlds)
+    policies = found["policies"]
+    assert policies["active"]["settled"]["mean"] == pytest.approx(0.5)
+    assert policies["sobol"]["settled"]["mean"] == pytest.approx(2.0)  # never: the budget
+    assert policies["sobol"]["settled"]["ratio"] == pytest.approx(4.0)
+    assert policies["sobol"]["narrowed"]["ratio"] == pytest.approx(2.0)
+    assert policies["active"]["rmse"] == pytest.approx([0.2, 0.2, 0.01, 0.01, 0.01])
+    assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0]
+    assert found["endings"]["active"]["certified"]["covered"] == 3
+    assert found["endings"]["sobol"]["refused"]["covered"] == 0
+    assert found["endings"]["sobol"]["certified"]["worlds"] == 0
+    assert found["calibration"]["covered"] == 3
+    assert found["calibration"]["pit_values"] == 12
+    json.dumps(found, allow_nan=False)
+
+
+def test_replays_are_the_tables(modules):
+    import replays
+
+    world, rules = replays.replay("cpu_legal")
+    frame = replays.table("cpu_legal")
+    assert replays.grid_ratios("cpu_legal") == (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
+    own = frame[(frame["size"] == 25248) & (frame["ratio"] == 0.25) & (frame["seed"] == 11)]
+    own = own[own["tokens"] > 0].sort_values("tokens")
+    assert world.losses(25248.0, 0.25, 2).tolist() == own["change"].tolist()
+    assert len(world.changes) == frame["run"].nunique()
+    assert all((n, r, s) in world.changes for n, r, s, _ in rules.first)
+
+
+def test_policies_that_see_some_ratios(modules):
+    import numpy as np
+    import settings
+
+    from bayescmr.design.baselines import Grid
+    from bayescmr.design.outlook import Candidate, Outlook, Trajectory
+
+    trajectories = tuple(
+        Trajectory(
+            Candidate(1e8, "law", r, 1, (1e9,)), np.zeros((3, 1)), np.eye(1), np.ones(1)
+        )
+        for r in (0.1, 0.2, 0.3, 0.4)
+    )  # fmt: skip
+    outlook = Outlook(
+        trajectories, np.ones(3), np.ones(3), np.linspace(0, 1, 3), np.zeros((3, 3)), ((0, 1),)
+    )
+    picks = settings.Among(Grid(), (0.2, 0.4)).propose(
+        outlook, budget=10.0, batch=9, rng=np.random.default_rng(1)
+    )
+    assert [pick.chosen.parts for pick in picks] == [((1, 0),), ((3, 0),)]
+
+
+def test_page_is_that_of_the_results(repo_root):
+    script = runpy.run_path(str(repo_root / "case_studies" / "policies" / "page.py"))
+    page = (repo_root / "docs" / "policies.md").read_text(encoding="utf-8")
+    assert script["render"](page) == page, "run python case_studies/policies/page.py"
