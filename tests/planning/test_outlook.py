@@ -126,7 +126,8 @@ def test_runs_under_way_are_pending_and_no_candidates(prior, target, space, begu
     ]
     under_way.append(replace(begun[0], run="new", ratio=0.5, reached=0.0, until=marks[1]))
     found = outlook(prior, target, space, under_way)
-    assert [(t.candidate.size, t.candidate.ratio, t.candidate.checkpoints) for t in found.pending] == [
+    pending = [t.candidate for t in found.pending]
+    assert [(c.size, c.ratio, c.checkpoints) for c in pending] == [
         (1e5, 0.25, marks[3:5]),
         (2e4, 0.5, marks[:2]),
     ]  # fmt: skip
@@ -142,8 +143,12 @@ def test_runs_under_way_are_pending_and_no_candidates(prior, target, space, begu
 
 def test_losses_that_the_fit_has_not_seen_are_still_to_come(prior, target, space, begun):
     """A run that is farther than its fit: all from the fit's last loss on is pending."""
-    ahead = [replace(m, reached=m.reached * 2, until=m.reached * 4) if m.run.startswith("100000-0.25")
-             else m for m in begun]  # fmt: skip
+    ahead = [
+        replace(m, reached=m.reached * 2, until=m.reached * 4)
+        if (m.size, m.ratio) == (1e5, 0.25)
+        else m
+        for m in begun
+    ]
     (pending,) = outlook(prior, target, space, ahead).pending
     marks = space.checkpoints[1e5]
     assert pending.candidate.checkpoints == marks[3:5]
