@@ -128,6 +128,8 @@ class Desk:
             return Decision(len(rounds), nothing="no run has measured a loss that can be fitted")
         if rounds and self._was_said(rounds[-1], table, budget):
             return self._concluded(rounds[-1])
+        if self._only_waits(made, budget.left):
+            return Decision(len(rounds))
         fitted = self._fitted(rounds, table)
         advice = self._advice(fitted, made, budget, batch)
         return self._conclude(*self._record(fitted, advice, budget))
@@ -282,6 +284,16 @@ class Desk:
             )
             for part in parts
         ]
+
+    def _only_waits(self, made: Sequence[Made], left: float) -> bool:
+        """Whether only what is under way can still tell anything: no more can be afforded."""
+        if all(run.until is None for run in made):
+            return False
+        space = self.config.space
+        return not any(
+            space.flops(c.size, c.reached, c.checkpoints[:1])[0] <= left
+            for c in space.candidates(made)
+        )
 
     def _is_unreserved(self, rounds: Sequence[RoundRow]) -> bool:
         """Whether a kill kept the picks of the last round from being reserved."""
