@@ -120,6 +120,8 @@ def _watching(console: Console, campaign: Campaign) -> Iterator[Callable[[Snapsh
     from rich.live import Live
 
     table = _Table(campaign)
+    # The first look comes after a first step, which may be a fit.
+    table.look(campaign.snapshot())
     with Live(table, console=console, refresh_per_second=2, transient=True):
         yield table.look
 
@@ -153,7 +155,7 @@ class _Table:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._shown: RenderableType = f"taking campaign {campaign.name} in hand"
+        self._shown: RenderableType = ""
         self._looked = time.monotonic()
 
     def look(self, snapshot: Snapshot) -> None:
