@@ -59,5 +59,9 @@ class CampaignError(BayesCMRError, RuntimeError):
     """A campaign, its store or its probes cannot go on as asked."""
 
 
+class ContradictionError(CampaignError):
+    """A loss is not what it was when it was recorded."""
+
+
 class BudgetError(CampaignError):
     """Probes cost more FLOPs than their campaign has left."""

@@ -17,7 +17,7 @@ from bayescmr.campaign.config import Config, config_of, read_config
 from bayescmr.campaign.controller import Controller, beating
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.first import first_runs
-from bayescmr.campaign.records import Attempt, Budget, Outcome, RoundRow
+from bayescmr.campaign.records import BY_HAND, Attempt, Budget, Outcome, RoundRow
 from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
@@ -28,8 +28,6 @@ from bayescmr.runs import read_runs
 
 #: Seconds without a beat after which another controller is taken for dead.
 PATIENCE = 30.0
-#: Name of the runner of runs that people make themselves.
-BY_HAND = "by hand"
 _CODES: dict[Outcome, int] = {
     "done": REACHED,
     "stopped": STOPPED,
@@ -248,10 +246,17 @@ class Campaign:
         if self.store.campaign(self.name).state != "running":
             return []
         with self.store.acquire(self.name, _holder(), patience) as lease, beating(lease, patience):
-            decision = Desk(self.store, self.config, lease).decide(count)
-            for attempt in decision.attempts:
+            # An earlier question may have been killed before it was answered.
+            found = [
+                attempt
+                for attempt in self.store.attempts(self.name, open_only=True)
+                if attempt.handle is None
+            ]
+            if not found:
+                found = list(Desk(self.store, self.config, lease).decide(count).attempts)
+            for attempt in found:
                 self.store.submitted(attempt.key, lease, BY_HAND, {})
-        return list(decision.attempts)
+        return found
 
     def tell(
         self,

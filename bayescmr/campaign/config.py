@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bayescmr.campaign.running import KINDS
 from bayescmr.cmr import Estimand, Target
 from bayescmr.cmr.estimands import ESTIMANDS
 from bayescmr.design.stop_rules import StopRules
@@ -16,13 +17,14 @@ from bayescmr.planning.read_space import space_of
 from bayescmr.planning.space import Space
 from bayescmr.planning.task import Task
 from bayescmr.posterior.intervals import PROB
-from bayescmr.values import is_number
+from bayescmr.values import key_number
 from bayescmr.yaml_loader import parse_yaml
 
 SCHEMA = 1
 _KEYS = (
     "schema", "name", "target", "estimand", "model", "seed", "risk", "prob", "budget", "space",
-    "stop", "exploration", "batch", "probe", "runner", "attempts", "folder", "root", "runs",
+    "stop", "exploration", "batch", "review", "probe", "runner", "attempts", "folder", "root",
+    "runs",
 )  # fmt: skip
 _TARGET = ("size", "domain", "tokens", "tolerance", "tolerance_unit", "base")
 _STOP = ("width", "regret", "price")
@@ -80,6 +82,9 @@ class Config:
         Share of picks that are not the best one, in [0, 1): what lets rules be compared later.
     batch : int
         Runs picked at most after one fit.
+    review : bool
+        Whether runs under way are weighed anew when others, or they themselves, have told
+        something, and paused where something else is worth more.
     probe : Probe or None
         How a run is made; None for a campaign that only asks and is told.
     runner : mapping
@@ -108,6 +113,7 @@ class Config:
     stop: StopRules
     exploration: float
     batch: int
+    review: bool
     probe: Probe | None
     runner: Mapping[str, Any]
     attempts: int
@@ -162,19 +168,19 @@ def config_of(data: Any, source: str) -> Config:
     estimand = top.one_of("estimand", ESTIMANDS) if top.has("estimand") else "tolerance"
     budget = top.number("budget", "FLOPs > 0, for example 1e18")
     top.check("budget", budget > 0, "FLOPs > 0, for example 1e18")
-    seed = top.get("seed", 1)
-    top.check("seed", _whole(seed, 0), "a whole number >= 0")
+    seed = _whole(top, "seed", 1, 0)
     risk = _share(top, "risk", 0.1)
     prob = _share(top, "prob", PROB)
     top.check("risk", risk > 0, "a probability in (0, 1)")
     top.check("prob", prob > 0, "a probability in (0, 1)")
     exploration = _share(top, "exploration", 0.1)
-    batch, attempts = top.get("batch", 1), top.get("attempts", 3)
-    top.check("batch", _whole(batch, 1), "a whole number >= 1")
-    top.check("attempts", _whole(attempts, 1), "a whole number >= 1")
-    runner = top.get("runner", {"kind": "local"})
-    if not isinstance(runner, dict) or not isinstance(runner.get("kind"), str):
-        reader.add("runner", repr(runner), "a mapping with kind: local, slurm or ray")
+    batch, attempts = _whole(top, "batch", 1, 1), _whole(top, "attempts", 3, 1)
+    review = top.get("review", True)
+    if not isinstance(review, bool):
+        reader.add("review", repr(review), "true or false")
+    runner = _runner(reader, top)
+    for key in ("folder", "root"):
+        top.check(key, isinstance(top.get(key, ""), str), "the path of a folder")
     runs = top.get("runs")
     top.check("runs", runs is None or isinstance(runs, str), "the path of a run table")
     model = top.text("model", "a model") if top.has("model") else "turning_point"
@@ -199,6 +205,7 @@ def config_of(data: Any, source: str) -> Config:
         stop=stop,
         exploration=exploration,
         batch=batch,
+        review=review,
         probe=probe,
         runner=runner,
         attempts=attempts,
@@ -249,11 +256,24 @@ def _probe(reader: Reader, top: Fields) -> Probe | None:
     if not isinstance(settings, dict):
         reader.add("probe.settings", repr(settings), "a mapping")
     if not isinstance(by_size, dict) or not all(
-        is_number(k) and isinstance(v, dict) for k, v in by_size.items()
+        key_number(k) > 0 and isinstance(v, dict) for k, v in by_size.items()
     ):
         reader.add("probe.by_size", repr(by_size), "a mapping from sizes to mappings")
         by_size = {}
-    return Probe(tuple(words), settings, {float(k): v for k, v in by_size.items()})
+    return Probe(tuple(words), settings, {key_number(k): v for k, v in by_size.items()})
+
+
+def _runner(reader: Reader, top: Fields) -> Mapping[str, Any]:
+    runner = top.get("runner", {"kind": "local"})
+    if not isinstance(runner, dict) or runner.get("kind") not in KINDS:
+        reader.add("runner", repr(runner), f"a mapping with kind: {', '.join(KINDS)}")
+        return {}
+    fields = Fields(reader, "runner", runner)
+    _whole(fields, "gpus_per_probe", 0, 0)
+    _whole(fields, "cpus_per_probe", 1, 1)
+    if fields.get("minutes") is not None:
+        fields.check("minutes", fields.number("minutes", "minutes > 0") > 0, "minutes > 0")
+    return runner
 
 
 def _check_model(reader: Reader, model: str) -> None:
@@ -273,5 +293,9 @@ def _share(fields: Fields, key: str, default: float) -> float:
     return value
 
 
-def _whole(value: object, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(fields: Fields, key: str, default: int, least: int) -> int:
+    value = fields.get(key, default)
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    fields.reader.add(fields.path(key), repr(value), f"a whole number >= {least}")
+    return default

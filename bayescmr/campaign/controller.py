@@ -15,13 +15,17 @@ from pathlib import Path
 from bayescmr.campaign.config import Config
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.lease import Lease
-from bayescmr.campaign.progress import failures_in_a_row, is_given_up
-from bayescmr.campaign.records import Attempt
+from bayescmr.campaign.progress import (
+    failures_in_a_row,
+    is_given_up,
+    settled_since_resumed,
+)
+from bayescmr.campaign.records import BY_HAND, Attempt
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
-from bayescmr.errors import CampaignError
+from bayescmr.errors import CampaignError, ContradictionError
 from bayescmr.runners.base import Job, Runner, Status
-from bayescmr.runners.contract import LossRow, ProbeJob, expand, reached, read_losses, write_job
+from bayescmr.runners.contract import ProbeJob, expand, reached, read_losses, write_job
 
 #: Beats of a lease in the time after which others take its holder for dead.
 BEATS = 10
@@ -52,6 +56,8 @@ class Controller:
         self.store, self.config, self.lease, self.runner = store, config, lease, runner
         self._probe = config.probe
         self._stopping: set[str] = set()
+        #: Whether losses came that no round has seen; a round looks for itself whether that is so.
+        self._has_news = True
 
     def step(self) -> bool:
         """Do all that can be done now.
@@ -63,13 +69,19 @@ class Controller:
         """
         name = self.config.name
         moved = False
-        for attempt in self.store.attempts(name, open_only=True):
-            moved |= self._look_at(attempt)
-        campaign = self.store.campaign(name)
-        if campaign.state == "running":
+        last = self.store.rounds(name)[-1:]
+        paused = last[0].decision.get("pause", ()) if last else ()
+        for attempt in self._under_way():
+            moved |= self._look_at(attempt, attempt.key in paused)
+        if self.store.campaign(name).state == "running":
             moved |= self._try_again()
             moved |= self._decide()
         return moved
+
+    def _under_way(self) -> list[Attempt]:
+        """Attempts of this runner: those that it has first, so that it knows what is taken."""
+        found = self.store.attempts(self.config.name, open_only=True)
+        return sorted((a for a in found if a.runner != BY_HAND), key=lambda a: a.handle is None)
 
     def run(
         self, *, interval: float, patience: float, watch: Callable[[], None] | None = None,
@@ -107,38 +119,31 @@ class Controller:
                 if watch is not None:
                     watch()
                 campaign = self.store.campaign(self.config.name)
-                under_way = self.store.attempts(self.config.name, open_only=True)
-                if campaign.state != "running" and not under_way:
+                if campaign.state != "running" and not self._under_way():
                     return campaign.state
                 if not moved:
                     stop.wait(interval)
         return self.store.campaign(self.config.name).state
 
-    def _look_at(self, attempt: Attempt) -> bool:
+    def _look_at(self, attempt: Attempt, paused: bool) -> bool:
         if attempt.handle is None:
             return self._submit(attempt)
         status = self.runner.poll(attempt.handle)
-        rows, fault = self._losses(attempt)
-        moved = bool(rows) and self.store.record_losses(attempt.run, self.lease, rows) > 0
+        new, tokens, fault = self._take_down(attempt)
         if status.beats != attempt.beats:
             self.store.beat(attempt.key, self.lease, status.beats)
         if status.state in ("ended", "lost"):
             # It may have written between the two looks.
-            rows, fault = self._losses(attempt)
-            if rows:
-                self.store.record_losses(attempt.run, self.lease, rows)
-            self._settle(attempt, status, rows, fault)
+            _, tokens, fault = self._take_down(attempt)
+            self._settle(attempt, status, tokens, fault)
             return True
-        if self.store.campaign(self.config.name).state == "stopped":
+        if paused or self.store.campaign(self.config.name).state == "stopped":
             self._ask_to_stop(attempt)
-        return moved
+        return new
 
     def _submit(self, attempt: Attempt) -> bool:
         """Hand a reserved attempt to the runner, if it has room."""
-        others = [
-            a for a in self.store.attempts(self.config.name, open_only=True) if a.handle is not None
-        ]
-        if len(others) >= self.runner.slots:
+        if sum(a.handle is not None for a in self._under_way()) >= self.runner.slots:
             return False
         folder = self.folder(attempt)
         job = ProbeJob(
@@ -178,21 +183,33 @@ class Controller:
         """Return the folder of a run."""
         return self.config.folder / attempt.run
 
-    def _losses(self, attempt: Attempt) -> tuple[list[LossRow], str]:
-        try:
-            return read_losses(self.folder(attempt)), ""
-        except CampaignError as error:
-            return [], str(error)
+    def _take_down(self, attempt: Attempt) -> tuple[bool, int, str]:
+        """Record what an attempt wrote.
 
-    def _settle(self, attempt: Attempt, status: Status, rows: list[LossRow], fault: str) -> None:
+        Returns
+        -------
+        tuple of (bool, int, str)
+            Whether any of it is new, the tokens of the last loss, and what is wrong with them.
+        """
+        try:
+            rows = read_losses(self.folder(attempt))
+        except CampaignError as error:
+            return False, 0, str(error)
+        try:
+            new = bool(rows) and self.store.record_losses(attempt.run, self.lease, rows) > 0
+        except ContradictionError as error:
+            return False, 0, str(error)
+        self._has_news |= new
+        return new, reached(rows), ""
+
+    def _settle(self, attempt: Attempt, status: Status, tokens: int, fault: str) -> None:
         earlier = [
             other.reached_tokens or 0
             for other in self.store.attempts(self.config.name)
             if other.run == attempt.run and other.number < attempt.number
         ]
         start = max(earlier, default=0)
-        tokens = max(start, reached(rows))
-        end = settlement(attempt, status, self.config.space, start, tokens, fault)
+        end = settlement(attempt, status, self.config.space, start, max(start, tokens), fault)
         self.store.settle(
             attempt.key,
             self.lease,
@@ -211,36 +228,54 @@ class Controller:
     def _try_again(self) -> bool:
         """Reserve another attempt of runs whose last one failed; pause where all of them do."""
         attempts = self.store.attempts(self.config.name)
-        ended = [a for a in attempts if not a.is_open]
-        failures = failures_in_a_row(ended)
-        if failures >= self.config.attempts:
+        limit = self.config.attempts
+        failures = failures_in_a_row(attempts)
+        if failures >= limit:
+            # Those before a person said "go on" are forgiven.
+            since = settled_since_resumed(self.store.events(self.config.name))
+            failures = failures_in_a_row([a for a in attempts if a.key in since])
+        if failures >= limit:
+            last = [a for a in attempts if not a.is_open][-1]
             self.store.set_state(
                 self.config.name,
                 "paused",
-                f"the last {failures} attempts failed; the last one: {ended[-1].reason}; mend"
-                " that, then `bayescmr campaign resume`",
+                f"the last {failures} attempts failed; the last one: {last.reason}; mend that,"
+                " then `bayescmr campaign resume`",
             )
             return True
         moved = False
         for run in dict.fromkeys(a.run for a in attempts):
             tried = [a for a in attempts if a.run == run]
             if failures_in_a_row(tried) and not tried[-1].is_open:
-                if is_given_up(tried, self.config.attempts):
+                if is_given_up(tried, limit):
                     continue
                 moved |= self.desk.again(tried[-1]) is not None
         return moved
 
     def _decide(self) -> bool:
-        """Make a round where a slot is free."""
-        under_way = self.store.attempts(self.config.name, open_only=True)
-        free = min(self.runner.slots - len(under_way), self.config.batch)
+        """Make a round where a slot is free; where none is, look at what is under way."""
+        name = self.config.name
+        free = min(self.runner.slots - len(self._under_way()), self.config.batch)
         if free < 1:
-            return False
+            return self.config.review and self._has_news and self._review()
+        self._has_news = False
         decision = self.desk.decide(free)
-        if not decision.attempts and decision.stop is None and not under_way:
-            self.store.set_state(self.config.name, "stopped", decision.nothing)
+        if decision.attempts or decision.stop is not None:
             return True
-        return bool(decision.attempts) or decision.stop is not None
+        if not self.store.attempts(name, open_only=True):
+            self.store.set_state(name, "stopped", decision.nothing)
+            return True
+        return False
+
+    def _review(self) -> bool:
+        self._has_news = False
+        decision = self.desk.review()
+        if decision is None:
+            return False
+        for attempt in self._under_way():
+            if attempt.key in decision.pause:
+                self._ask_to_stop(attempt)
+        return True
 
 
 @contextmanager

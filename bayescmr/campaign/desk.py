@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +13,28 @@ from bayescmr.campaign.fits import fit_round, last_fit, table_of
 from bayescmr.campaign.history import state_from
 from bayescmr.campaign.lease import Lease
 from bayescmr.campaign.progress import runs_made
-from bayescmr.campaign.recording import first_round, fitted_round
-from bayescmr.campaign.records import Attempt, NewAttempt, OptionRecord, Part, RoundRow
+from bayescmr.campaign.recording import REVIEW, first_round, fitted_round
+from bayescmr.campaign.records import (
+    Attempt,
+    Budget,
+    NewAttempt,
+    OptionRecord,
+    Part,
+    RoundRecord,
+    RoundRow,
+)
 from bayescmr.campaign.store import Store
 from bayescmr.design.active import Active
 from bayescmr.design.exploration import Exploration
 from bayescmr.design.model_check import ModelCheck
-from bayescmr.planning.advice import advise
-from bayescmr.planning.initial import First, initial_design
+from bayescmr.design.stopping import State
+from bayescmr.planning.advice import Advice, advise
+from bayescmr.planning.initial import ENOUGH, initial_design
 from bayescmr.planning.model_checks import model_checks
 from bayescmr.planning.predictions import pit_of_new
+from bayescmr.planning.review import Pause, to_pause
 from bayescmr.planning.space import Made
+from bayescmr.posterior import Posterior
 from bayescmr.runs import RunTable
 
 Float = npt.NDArray[np.float64]
@@ -36,11 +47,13 @@ class Decision:
     Parameters
     ----------
     number : int
-        Of the round; the next one where nothing can be decided yet.
+        Of the round; of the last one where there was nothing new to say.
     attempts : tuple of Attempt
         Reserved for the picks; none where the campaign stops.
     stop : str or None
         Why it stops.
+    pause : tuple of str
+        Keys of attempts under way that are not worth going on with for now.
     nothing : str
         Why nothing was chosen, where it does not stop either.
     """
@@ -48,7 +61,20 @@ class Decision:
     number: int
     attempts: tuple[Attempt, ...] = ()
     stop: str | None = None
+    pause: tuple[str, ...] = ()
     nothing: str = "nothing that could be made can be afforded"
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """A fit, and what came before it."""
+
+    number: int
+    table: RunTable
+    posterior: Posterior
+    pit: Float
+    history: tuple[State, ...]
+    may_escalate: bool
 
 
 class Desk:
@@ -68,6 +94,7 @@ class Desk:
 
     def __init__(self, store: Store, config: Config, lease: Lease) -> None:
         self.store, self.config, self.lease = store, config, lease
+        self._policy = Active(exploration=Exploration(config.exploration))
 
     @property
     def name(self) -> str:
@@ -87,64 +114,143 @@ class Desk:
             Runs to pick at most.
         """
         rounds = self.store.rounds(self.name)
-        interrupted = self._interrupted(rounds)
-        if interrupted is not None:
-            return interrupted
-        number = len(rounds) + 1
-        budget = self.store.budget(self.name)
-        made = self.made()
+        if self._is_unreserved(rounds):
+            return self._reserve(rounds[-1].number, rounds[-1].chosen)
+        budget, made = self.store.budget(self.name), self.made()
         first = initial_design(self.config.space, made, budget.left)
         if first:
-            return self._begin(number, first, budget.spent)
+            record = first_round(self.config, len(rounds) + 1, first, budget.spent)
+            return self._conclude(record, None)
+        if self._first_losses_are_to_come(made):
+            return Decision(len(rounds))
         table = table_of(self.config, self.store.runs(self.name))
         if table is None:
-            return Decision(number, nothing="no run has measured a loss that can be fitted")
-        fitted = [r for r in rounds if r.posterior]
-        # The same losses as before: another slot is free, and nothing is new to say.
-        same = bool(fitted) and fitted[-1].fingerprint == table.fingerprint
-        if same and not fitted[-1].chosen:
-            return Decision(number)
-        if self._waits(made, budget.left):
-            return Decision(number)
-        pit = self._pit(fitted, table)
-        posterior = last_fit(self.config, fitted[-1].number) if same else None
+            return Decision(len(rounds), nothing="no run has measured a loss that can be fitted")
+        if rounds and self._was_said(rounds[-1], table, budget):
+            return self._concluded(rounds[-1])
+        if self._only_waits(made, budget.left):
+            return Decision(len(rounds))
+        fitted = self._fitted(rounds, table)
+        advice = self._advice(fitted, made, budget, batch)
+        return self._conclude(*self._record(fitted, advice, budget))
+
+    def review(self) -> Decision | None:
+        """Fit what runs under way have told, and choose which of them to pause.
+
+        Returns
+        -------
+        Decision or None
+            None where there is nothing new.
+        """
+        rounds, made = self.store.rounds(self.name), self.made()
+        if self._is_unreserved(rounds) or self._first_losses_are_to_come(made):
+            return None
+        table = table_of(self.config, self.store.runs(self.name))
+        if table is None or any(row.fingerprint == table.fingerprint for row in rounds):
+            return None
+        budget = self.store.budget(self.name)
+        fitted = self._fitted(rounds, table)
+        advice = self._advice(fitted, made, budget, 0)
+        pause: tuple[Pause, ...] = ()
+        if advice.assessment.stop is None and fitted.posterior.converged:
+            rule = self._policy.acquisition
+            pause = to_pause(fitted.posterior, advice.task, made, rule, budget=budget.left)
+        return self._conclude(*self._record(fitted, advice, budget, pause))
+
+    def _fitted(self, rounds: Sequence[RoundRow], table: RunTable) -> _Fitted:
+        number, earlier = len(rounds) + 1, [row for row in rounds if row.posterior]
+        # The same losses as before: another slot is free, and there is nothing new to learn.
+        same = bool(earlier) and earlier[-1].fingerprint == table.fingerprint
+        pit = self._pit(earlier, table)
+        posterior = last_fit(self.config, earlier[-1].number) if same else None
         if posterior is None:
             posterior = fit_round(self.config, table, number)
-        known = posterior
+        # A rule is met twice only where there were new losses in between: of rounds with the same
+        # losses the last one counts.
+        by_table = {
+            row.fingerprint: state_from(row.decision["state"])
+            for row in earlier
+            if row.decision["counts"] and row.fingerprint != table.fingerprint
+        }
+        history = tuple(sorted(by_table.values(), key=lambda state: state.round))
+        may_escalate = not any(row.decision["escalated"] for row in earlier)
+        return _Fitted(number, table, posterior, pit, history, may_escalate)
+
+    def _advice(self, fitted: _Fitted, made: Sequence[Made], budget: Budget, batch: int) -> Advice:
+        task = self.config.task
 
         def checks() -> tuple[ModelCheck, ...]:
-            return model_checks(known, self.config.task, pit)
+            return model_checks(fitted.posterior, task, fitted.pit)
 
-        advice = advise(
-            posterior,
-            self.config.task,
+        return advise(
+            fitted.posterior,
+            task,
             made,
-            Active(exploration=Exploration(self.config.exploration)),
+            self._policy,
             budget=budget.left,
             batch=batch,
-            rng=np.random.default_rng([self.config.seed, number]),
-            # A rule is met twice only where there were new losses in between.
-            history=[
-                state_from(r.decision["state"])
-                for r in fitted
-                if r.decision["counts"] and r.fingerprint != table.fingerprint
-            ],
-            number=number,
+            rng=np.random.default_rng([self.config.seed, fitted.number]),
+            history=fitted.history,
+            number=fitted.number,
             checks=checks,
-            may_escalate=not any(r.decision["escalated"] for r in fitted),
+            may_escalate=fitted.may_escalate,
         )
-        record = fitted_round(self.config, number, table, posterior, advice, pit, budget.spent)
-        self.store.add_round(self.name, self.lease, record)
-        stop = advice.assessment.stop
-        if stop is not None:
-            self.store.set_state(self.name, "stopped", stop.sentence)
-            return Decision(number, (), stop.sentence)
-        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
 
-    def _begin(self, number: int, first: Sequence[First], spent: float) -> Decision:
-        record = first_round(self.config, number, first, spent)
+    def _record(
+        self, fitted: _Fitted, advice: Advice, budget: Budget, pause: Sequence[Pause] | None = None
+    ) -> tuple[RoundRecord, str | None]:
+        record = fitted_round(
+            self.config,
+            fitted.number,
+            fitted.table,
+            fitted.posterior,
+            advice,
+            fitted.pit,
+            budget.spent,
+            self._open_attempts(),
+            pause,
+        )
+        stop = advice.assessment.stop
+        return record, None if stop is None else stop.sentence
+
+    def _conclude(self, record: RoundRecord, stop: str | None) -> Decision:
+        """Record a round, and do what it says: all of this can be done again after a kill."""
         self.store.add_round(self.name, self.lease, record)
-        return self._reserve(number, [pick.options[pick.chosen] for pick in record.picks])
+        if stop is not None:
+            self.store.set_state(self.name, "stopped", stop)
+            return Decision(record.number, stop=stop)
+        pause = tuple(record.decision.get("pause", ()))
+        chosen = [pick.options[pick.chosen] for pick in record.picks]
+        return replace(self._reserve(record.number, chosen), pause=pause)
+
+    def _concluded(self, row: RoundRow) -> Decision:
+        """What a round said that is on record already."""
+        stop = row.decision["stop"]
+        if stop is None:
+            return Decision(row.number)
+        self.store.set_state(self.name, "stopped", stop["sentence"])
+        return Decision(row.number, stop=stop["sentence"])
+
+    def _open_attempts(self) -> dict[str, str]:
+        return {a.run: a.key for a in self.store.attempts(self.name, open_only=True)}
+
+    def _was_said(self, last: RoundRow, table: RunTable, budget: Budget) -> bool:
+        """Whether the last round looked at the same, and had nothing to make."""
+        return (
+            last.fingerprint == table.fingerprint
+            and last.policy != REVIEW
+            and not last.chosen
+            and last.decision["state"]["budget_left"] == budget.left
+            and last.decision["under_way"] == sorted(self._open_attempts().values())
+        )
+
+    def _first_losses_are_to_come(self, made: Sequence[Made]) -> bool:
+        """Whether runs are under way without which there is too little to fit."""
+        space = self.config.space
+        own = [run for run in made if run.domain == space.domain]
+        told = [run for run in own if run.reached >= max(space.min_tokens, 1.0)]
+        enough = len(told) >= min(ENOUGH, len(own))
+        return not enough and any(run.until is not None for run in own)
 
     def again(self, attempt: Attempt) -> Attempt | None:
         """Set aside another attempt of a run whose last one failed; None without the budget."""
@@ -179,7 +285,7 @@ class Desk:
             for part in parts
         ]
 
-    def _waits(self, made: Sequence[Made], left: float) -> bool:
+    def _only_waits(self, made: Sequence[Made], left: float) -> bool:
         """Whether only what is under way can still tell anything: no more can be afforded."""
         if all(run.until is None for run in made):
             return False
@@ -189,16 +295,14 @@ class Desk:
             for c in space.candidates(made)
         )
 
-    def _interrupted(self, rounds: Sequence[RoundRow]) -> Decision | None:
-        """Go on with a round whose picks a kill kept from being reserved."""
+    def _is_unreserved(self, rounds: Sequence[RoundRow]) -> bool:
+        """Whether a kill kept the picks of the last round from being reserved."""
         if not rounds or not rounds[-1].chosen:
-            return None
+            return False
         last = rounds[-1]
         if any(attempt.round == last.number for attempt in self.store.attempts(self.name)):
-            return None
-        if sum(option.cost for option in last.chosen) > self.store.budget(self.name).left:
-            return None
-        return self._reserve(last.number, last.chosen)
+            return False
+        return sum(option.cost for option in last.chosen) <= self.store.budget(self.name).left
 
     def _pit(self, fitted: Sequence[RoundRow], table: RunTable) -> Float:
         """All PIT values so far: those on record, and those of losses that came since."""

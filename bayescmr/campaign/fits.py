@@ -24,7 +24,7 @@ def table_of(config: Config, frame: pd.DataFrame) -> RunTable | None:
     least = config.space.min_tokens
     measured = frame[[name for name in frame if str(name).startswith(("loss", "change"))]]
     used = frame[(frame["tokens"] == 0) | (frame["tokens"] >= least)]
-    if not ((frame["tokens"] >= least) & measured.notna().any(axis=1)).any():
+    if not ((frame["tokens"] >= max(least, 1.0)) & measured.notna().any(axis=1)).any():
         return None
     try:
         return RunTable.from_frame(

@@ -15,7 +15,7 @@ def run_name(config: Config, candidate: Candidate) -> str:
     Parameters
     ----------
     config : Config
-        Gives length, checkpoints and settings.
+        Gives length, checkpoints, command and settings.
     candidate : Candidate
         The run, new or begun.
     """
@@ -25,6 +25,7 @@ def run_name(config: Config, candidate: Candidate) -> str:
         "ratio": candidate.ratio,
         "seed": candidate.seed,
         "checkpoints": list(config.space.checkpoints[candidate.size]),
+        "command": [] if config.probe is None else list(config.probe.command),
         "settings": {} if config.probe is None else config.probe.of(candidate.size),
     }
     text = json.dumps(decides, sort_keys=True, allow_nan=False, default=str)

@@ -16,7 +16,7 @@ from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import LossRow
 from bayescmr.campaign.run_table import run_table
 from bayescmr.campaign.tables import losses, runs
-from bayescmr.errors import CampaignError
+from bayescmr.errors import CampaignError, ContradictionError
 
 #: What names a loss of a run.
 _KEY = ("tokens", "role", "eval_set", "kind")
@@ -156,7 +156,7 @@ def _record(
             new.append(row)
         elif known[key] != now:
             value, se = known[key]
-            raise CampaignError(
+            raise ContradictionError(
                 f"{where}: {row['kind']} on {row['eval_set']} at {row['tokens']} tokens: got"
                 f" {row['value']!r} (se {row['se']}), expected {value!r} (se {se}) as recorded"
                 " before; a loss never changes: find out which is right, and give the other run"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bayescmr.campaign.config import Config
-from bayescmr.campaign.records import Attempt
+from bayescmr.campaign.records import Attempt, Event
 from bayescmr.planning.space import Made
 from bayescmr.runners.contract import REACHED
 
@@ -100,3 +100,14 @@ def failures_in_a_row(tried: Sequence[Attempt]) -> int:
             break
         count += 1
     return count
+
+
+def settled_since_resumed(events: Sequence[Event]) -> set[str]:
+    """Keys of the attempts that were settled since a person last said "go on"."""
+    found: set[str] = set()
+    for event in events:
+        if event.kind == "state" and event.content["state"] == "running":
+            found.clear()
+        elif event.kind == "settled":
+            found.add(event.content["key"])
+    return found

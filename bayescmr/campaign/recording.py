@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -19,6 +19,7 @@ from bayescmr.design.policy import Pick
 from bayescmr.planning.advice import Advice
 from bayescmr.planning.explanation import explain, leg_of
 from bayescmr.planning.initial import First
+from bayescmr.planning.review import Pause
 from bayescmr.posterior import Posterior
 from bayescmr.runs import RunTable
 
@@ -26,6 +27,8 @@ Float = npt.NDArray[np.float64]
 
 #: Name of the policy of the first runs.
 INITIAL = "initial design"
+#: Name of the rounds that look at what is under way, and pick nothing.
+REVIEW = "review"
 
 
 def first_round(config: Config, number: int, first: Sequence[First], spent: float) -> RoundRecord:
@@ -64,6 +67,8 @@ def fitted_round(
     advice: Advice,
     pit: Float,
     spent: float,
+    open_attempts: Mapping[str, str],
+    pause: Sequence[Pause] | None = None,
 ) -> RoundRecord:
     """Record a fit and what follows from it.
 
@@ -83,6 +88,10 @@ def fitted_round(
         Of all probes so far, see :mod:`bayescmr.planning.predictions`.
     spent : float
         FLOPs charged so far.
+    open_attempts : mapping from str to str
+        Key of the attempt of every run that is under way.
+    pause : sequence of Pause, optional
+        Of a round that looked at what is under way; None for one that picks.
     """
     stop = advice.assessment.stop
     mean, own = (
@@ -101,7 +110,7 @@ def fitted_round(
             "pit": [float(value) for value in pit],
         },
         seed=config.seed,
-        policy=Active().name,
+        policy=Active().name if pause is None else REVIEW,
         software=version("bayescmr"),
         spent=spent,
         forecast=_finite(advice.state.forecast),
@@ -110,13 +119,16 @@ def fitted_round(
             "risk": config.risk,
             "state": state_to(advice.state),
             "counts": converged,
+            "under_way": sorted(open_attempts.values()),
             "findings": [
                 {"reason": f.reason.value, "hits": f.hits, "sentence": f.sentence}
                 for f in advice.assessment.findings
             ],
             "held_back": list(advice.assessment.held_back),
             "escalated": advice.escalated,
-            "because": [explain(advice, pick).sentence for pick in advice.picks],
+            "because": [explain(advice, pick).sentence for pick in advice.picks]
+            + [one.sentence for one in pause or ()],
+            **({} if pause is None else {"pause": [open_attempts[one.run] for one in pause]}),
             "stop": None
             if stop is None
             else {

@@ -19,6 +19,8 @@ STATES: tuple[State, ...] = get_args(State)
 OPEN: tuple[Open, ...] = get_args(Open)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
+#: Name of the runner of attempts that people make themselves.
+BY_HAND = "by hand"
 #: Relative rounding of a sum of FLOPs: three attempts of a third of the budget each fit into it.
 ROUNDING = 1e-9
 

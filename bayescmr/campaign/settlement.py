@@ -93,10 +93,9 @@ def _outcome(attempt: Attempt, status: Status, reached: int, fault: str) -> tupl
 
 
 def _flops(space: Space, attempt: Attempt, start: int, tokens: float) -> float:
-    marks: Sequence[float] = [m for m in space.checkpoints[attempt.size] if start < m]
-    reached = [m for m in marks if m <= tokens]
-    if not reached:
+    if tokens <= start:
         return space.cost.setup
+    marks: Sequence[float] = [m for m in space.checkpoints[attempt.size] if start < m]
     # Losses between checkpoints are no reason to charge less than the tokens up to them.
     upper = next((m for m in marks if m >= tokens), marks[-1])
     return float(space.flops(attempt.size, start, [upper])[0])

@@ -60,10 +60,6 @@ def run_command(
     with opened(store, name) as campaign, _told_to_leave() as leave:
         from bayescmr.cli.campaign_view import Standing, screen_of, status_dict
 
-        say(
-            f"campaign {name}: taking it in hand (up to {patience:g} s, where the last controller"
-            " was killed)"
-        )
         with _watching(console, campaign) as watch:
             campaign.run(interval=interval, patience=patience, watch=watch, stop=leave.event)
         standing = Standing.of(campaign)
@@ -78,10 +74,8 @@ def run_command(
         )
         raise typer.Exit(INTERRUPTED if leave.number == signal.SIGINT else RESUME)
     if standing.snapshot.state == "paused":
-        warn(
-            f"paused: {standing.snapshot.reason}; `bayescmr campaign resume {name}`, then the same"
-            " command goes on"
-        )
+        warn(f"paused: {standing.snapshot.reason}")
+        say(f"`bayescmr campaign resume {name}` lets it choose runs again; then run it again")
     code = exit_code(standing.snapshot)
     if code:
         raise typer.Exit(code)
@@ -126,6 +120,8 @@ def _watching(console: Console, campaign: Campaign) -> Iterator[Callable[[Snapsh
     from rich.live import Live
 
     table = _Table(campaign)
+    # The first look comes after a first step, which may be a fit.
+    table.look(campaign.snapshot())
     with Live(table, console=console, refresh_per_second=2, transient=True):
         yield table.look
 
@@ -174,4 +170,4 @@ class _Table:
         quiet = time.monotonic() - self._looked
         if quiet < _QUIET:
             return self._shown
-        return Group(self._shown, "", f"fitting, or waiting for the store: {quiet:.0f} s")
+        return Group(self._shown, "", f"at work on the next step, a fit perhaps: {quiet:.0f} s")

@@ -24,7 +24,6 @@ from bayescmr.cli.question import (
     Tokens,
     Tolerance,
     ToleranceUnit,
-    warn_of_domain,
 )
 
 if TYPE_CHECKING:
@@ -97,9 +96,9 @@ def plan_command(
 
       bayescmr plan posterior.nc --space space.yaml --size 3.1e9 --domain finance --tokens 20e9
 
-      bayescmr plan fit.nc --space space.yaml --size 7e9 --domain law --tokens 20e9 --width 0.05
+      bayescmr plan fit.nc --space space.yaml --size 7e9 --domain finance --tokens 2e10 --width 0.05
 
-      bayescmr plan fit.nc --space space.yaml --size 7e9 --domain law --tokens 20e9 --json
+      bayescmr plan fit.nc --space space.yaml --size 7e9 --domain finance --tokens 2e10 --json
     """
     from bayescmr.cli.plan_output import plan_dict, print_plan
     from bayescmr.planning.read_space import read_space
@@ -110,7 +109,6 @@ def plan_command(
         target = question.target()
         offered = read_space(space, domain)
         posterior = cast("Posterior", load(posterior_file))
-        warn_of_domain(posterior, domain)
         from bayescmr.planning.plan import plan
 
         advice = plan(

@@ -241,7 +241,7 @@ def _sample_nutpie(
     import nutpie
 
     try:
-        return nutpie.sample(
+        sampler = nutpie.sample(
             replace(compiled, initial_point_func=start),
             draws=settings.draws,
             tune=settings.tune,
@@ -252,7 +252,14 @@ def _sample_nutpie(
             adaptation=adaptation,
             progress_bar=settings.progress,
             save_warmup=False,
+            blocking=False,
         )
+        # Not nutpie's own wait: it takes Ctrl-C for the end, and returns draws that are not there.
+        try:
+            return sampler.wait()
+        except BaseException:
+            sampler.cancel()
+            raise
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise SamplingError(

@@ -100,7 +100,8 @@ def advise(
     budget : float
         FLOPs neither spent nor reserved.
     batch : int
-        Runs to pick at most; 0 to be told only whether to stop.
+        Runs to pick at most; 0 to be told only whether to stop. A model check that failed is then
+        no reason to stop while runs may answer it.
     rng : Generator
         Of the policy.
     history : sequence of State
@@ -117,7 +118,8 @@ def advise(
     Returns
     -------
     Advice
-        A fit that has not converged neither certifies nor counts; it stops for want of budget only.
+        A fit that has not converged neither certifies nor counts; it stops for want of budget
+        only. Nothing but a certificate stops while runs are under way: they are waited for.
     """
     look = outlook_of(posterior, task.target, task.space, made, estimand=task.estimand)
     cmr = posterior.cmr(task.target)
@@ -130,18 +132,20 @@ def advise(
         if assessment.wants_checks and checks is not None:
             state = replace(state, checks=checks())
             assessment = task.rules.assess([*history, state])
-    alarm = assessment.stop is not None and assessment.stop.reason is StopReason.MODEL_CHECK
-    if alarm and may_escalate and batch > 0 and look.trajectories:
+    stop, goes_on = assessment.stop, replace(assessment, stop=None)
+    if stop is None:
+        picks = policy.propose(look, budget=budget, batch=batch, rng=rng) if batch else ()
+        return Advice(task, cmr, look, state, assessment, plan, picks)
+    if stop.reason is StopReason.MODEL_CHECK and may_escalate and look.trajectories:
         answers = _that_answer(look, state.decision)
-        picks = policy.propose(answers, budget=budget, batch=batch, rng=rng)
-        if picks:
+        picks = policy.propose(answers, budget=budget, batch=batch, rng=rng) if batch else ()
+        if picks or not batch:
             # The picks speak of the outlook that they were chosen from.
-            goes_on = replace(assessment, stop=None)
-            return Advice(task, cmr, answers, state, goes_on, plan, picks, True)
-    picks = ()
-    if assessment.stop is None and batch > 0:
-        picks = policy.propose(look, budget=budget, batch=batch, rng=rng)
-    return Advice(task, cmr, look, state, assessment, plan, picks)
+            return Advice(task, cmr, answers, state, goes_on, plan, picks, bool(picks))
+    if look.pending and not stop.certified:
+        # What is paid for may still bring it about; nothing more is bought until it is in.
+        return Advice(task, cmr, look, state, goes_on, plan, ())
+    return Advice(task, cmr, look, state, assessment, plan, ())
 
 
 def decision_of(cmr: CMR, task: Task) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from bayescmr.design.model_check import FAR_RATIOS_OUT, SMALLEST_SIZE_OUT, ModelCheck
 from bayescmr.design.prequential import prequential_check
@@ -15,12 +16,14 @@ from bayescmr.posterior.refit import refit
 
 Float = npt.NDArray[np.float64]
 
+#: Share of runs, those whose ratios are farthest from the answer, that a refit leaves out.
+FAR = 0.25
 #: Fewer runs than this say nothing that could be compared.
 MIN_RUNS = 3
 
 
 def model_checks(posterior: Posterior, task: Task, pit: Float) -> tuple[ModelCheck, ...]:
-    """Fit without the smallest size and without the farthest ratio; judge all predictions.
+    """Fit without the smallest size and without the farthest ratios; judge all predictions.
 
     A law that is wrong in size or ratio gives itself away where the runs that are least like the
     target are left out: in trials this saw an omitted interaction of size and tokens in 40 % of
@@ -42,9 +45,8 @@ def model_checks(posterior: Posterior, task: Task, pit: Float) -> tuple[ModelChe
     """
     rows = posterior.frame
     size = rows["size"].to_numpy(dtype=float)
-    ratio = rows["ratio"].to_numpy(dtype=float)
     cmr = posterior.cmr(task.target).draws[task.estimand].ravel()
-    far = np.unique(ratio)[np.argmax(np.abs(np.unique(ratio) - np.median(cmr)))]
+    near = rows["run"].isin(without_far_ratios(rows, float(np.median(cmr)))["run"])
     if np.unique(size).size == 1 and size[0] == task.target.size:
         by_size = ModelCheck(
             SMALLEST_SIZE_OUT,
@@ -56,9 +58,27 @@ def model_checks(posterior: Posterior, task: Task, pit: Float) -> tuple[ModelChe
         by_size = _check(SMALLEST_SIZE_OUT, posterior, task, cmr, size > size.min())
     return (
         by_size,
-        _check(FAR_RATIOS_OUT, posterior, task, cmr, ratio != far),
+        _check(FAR_RATIOS_OUT, posterior, task, cmr, near.to_numpy()),
         prequential_check(pit),
     )
+
+
+def without_far_ratios(frame: pd.DataFrame, answer: float) -> pd.DataFrame:
+    """Leave out the quarter of the runs whose ratios lie farthest from the answer.
+
+    Runs of one distance go together, so it may be more than a quarter.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Run table with ``run`` and ``ratio``.
+    answer : float
+        Ratio.
+    """
+    distance = (frame.groupby("run")["ratio"].first() - answer).abs()
+    limit = distance.quantile(1.0 - FAR, interpolation="higher")
+    kept = distance.index[distance < limit]
+    return frame[frame["run"].isin(kept)]
 
 
 def _check(

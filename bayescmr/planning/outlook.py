@@ -67,11 +67,16 @@ def outlook(
     candidates = space.candidates(made)
     view = View.of(posterior, cmr, estimand, [c.size for c in candidates] + [m.size for m in made])
     seen = {m.run: view.seen(m.run) for m in made if m.reached > 0}
+
+    def shown(candidate: Candidate) -> Seen | None:
+        run = None if candidate.is_new else space.run_of(candidate, made)
+        return None if run is None else seen[run.run]
+
     trajectories = tuple(
         view.trajectory(
             candidate,
             space.flops(candidate.size, candidate.reached, candidate.checkpoints),
-            None if candidate.is_new else seen[space.run_of(candidate, made).run],
+            shown(candidate),
         )
         for candidate in candidates
     )

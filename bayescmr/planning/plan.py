@@ -92,6 +92,12 @@ def plan(
     if width is not None and not 0 < width < 1:
         raise DesignError(f"width: got {width!r}, expected a width in (0, 1), for example 0.05")
     made = made_of(posterior, may_extend=may_extend)
+    domains = sorted({run.domain for run in made})
+    if target.domain not in domains:
+        raise DesignError(
+            f"domain: got {target.domain!r}, of which the table has no run, expected one of"
+            f" {', '.join(domains)}; make first runs of it, two sizes at two ratios, say"
+        )
     advice = advise(
         posterior,
         Task(target, space, StopRules(width=width), estimand, risk, prob),

@@ -156,13 +156,13 @@ class Space:
                         found.append(self._candidate(size, ratio, run.seed, run.reached))
         return tuple(one for one in found if one is not None)
 
-    def run_of(self, candidate: Candidate, made: Sequence[Made]) -> Made:
-        """Return the run that a candidate goes on with."""
-        return next(
-            m for m in made
-            if m.seed == candidate.seed and m.domain == candidate.domain
-            and _same(m.size, candidate.size) and _same(m.ratio, candidate.ratio)
-        )  # fmt: skip
+    def run_of(self, candidate: Candidate, made: Sequence[Made]) -> Made | None:
+        """Return the run that a candidate goes on with; None where it is not among these."""
+        for m in made:
+            same = _same(m.size, candidate.size) and _same(m.ratio, candidate.ratio)
+            if same and (m.seed, m.domain) == (candidate.seed, candidate.domain):
+                return m
+        return None
 
     def full_cost(self, size: float) -> float:
         """FLOPs of a run of this size at its full length."""

@@ -18,19 +18,14 @@ from bayescmr.design.prequential import prequential_check
 from bayescmr.design.refits import refit_check
 from bayescmr.design.stop_rules import StopRules
 from bayescmr.design.stopping import State
+from bayescmr.planning.advice import DECISION_STEP
+from bayescmr.planning.model_checks import MIN_RUNS, without_far_ratios
 from bayescmr.posterior import Posterior
 from bayescmr.posterior.intervals import PROB
 from bayescmr.worlds.book import Book
 from bayescmr.worlds.trace import Ending, Round
 
 Float = npt.NDArray[np.float64]
-
-#: Share of runs, those whose ratios are farthest from the answer, that a refit leaves out.
-_FAR = 0.25
-#: A refit needs so many runs.
-_LEAST = 3
-#: Decisions are compared on a grid of this step.
-_STEP = 0.01
 
 
 @dataclass
@@ -95,7 +90,7 @@ class Referee:
         candidates = space.candidates(book.made)
         costs = [float(space.flops(c.size, c.reached, c.checkpoints)[0]) for c in candidates]
         ess = max(last.cmr_ess, 1.0)
-        decision = _STEP * math.floor(last.decision / _STEP)
+        decision = DECISION_STEP * math.floor(last.decision / DECISION_STEP)
         return State(
             round=len(rounds),
             width=width(draws, PROB, ess),
@@ -130,26 +125,8 @@ class Referee:
         checks = []
         for name, part in parts.items():
             sub = None
-            if len(part) < len(frame) and part["run"].nunique() >= _LEAST:
+            if len(part) < len(frame) and part["run"].nunique() >= MIN_RUNS:
                 sub = refit(part).cmr(cmr.target).draws["tolerance"].ravel()
             checks.append(refit_check(name, full, sub))
         pit = np.array([u for one in rounds for u in one.pit])
         return (*checks, prequential_check(pit))
-
-
-def without_far_ratios(frame: pd.DataFrame, answer: float) -> pd.DataFrame:
-    """Leave out the quarter of the runs whose ratios lie farthest from the answer.
-
-    Runs of one distance go together, so it may be more than a quarter.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Run table with ``run`` and ``ratio``.
-    answer : float
-        Ratio.
-    """
-    distance = (frame.groupby("run")["ratio"].first() - answer).abs()
-    limit = distance.quantile(1.0 - _FAR, interpolation="higher")
-    kept = distance.index[distance < limit]
-    return frame[frame["run"].isin(kept)]

@@ -278,6 +278,8 @@ def again_under_another_name(events):
         (again_under_another_name, "no run made twice", "runs aaaaaaaaaaaa and twin have the same"),
     ],
 )
+# What the events say is judged without the engine.
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_forged_ledger_is_found_by_its_sense(campaign, by_hand, change, check, words):
     retold(by_hand, campaign, change)
     found = failed(campaign)

@@ -169,12 +169,17 @@ def test_nothing_is_lost_run_twice_or_overspent(
 
 
 @pytest.mark.slow
-def test_two_controllers_do_not_both_work(url: str, campaign_file: Path, nursery: Nursery) -> None:
-    """The second is refused, or takes over and the first is; either way each run is made once."""
-    config = replace(read_config(campaign_file), budget=5e10)
-    with open_store(url) as store:
+def test_two_controllers_do_not_both_work(
+    tmp_path: Path, campaign_file: Path, nursery: Nursery
+) -> None:
+    """The second is refused, or takes over and the first is; either way each run is made once.
+
+    The leases of both engines are tested in test_controllers.py; here real controllers use one.
+    """
+    config = replace(read_config(campaign_file), budget=2.5e10)
+    with open_store(tmp_path / "store.db") as store:
         campaign = Campaign.new(store, config)
-        pids = [nursery.start(url, config.name) for _ in range(2)]
+        pids = [nursery.start(str(tmp_path / "store.db"), config.name) for _ in range(2)]
         codes = sorted(nursery.wait(pid) for pid in pids)
         assert codes == [0, 1]
         found = campaign.snapshot()

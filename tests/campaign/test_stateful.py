@@ -147,4 +147,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+TestModel.settings = settings(max_examples=6, stateful_step_count=25, deadline=None)

@@ -9,12 +9,14 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +167,8 @@ def test_ask_and_tell_from_the_shell(call: Call, legal: Path, tmp_path: Path) ->
     assert [one["run"] for one in data["under_way"]] == [row["run"] for row in rows[3:]]
     assert [one["state"] for one in data["failures"]] == ["diverged"]
     assert 0 < data["budget"]["spent"] < 1.2e13
-    table = bc.Campaign.open(bc.open_store(legal), "legal").runs()
+    with bc.open_store(legal) as store:
+        table = bc.Campaign.open(store, "legal").runs()
     assert sorted(table.loc[table["run"] == first["run"], "tokens"]) == marks
 
 
@@ -255,7 +258,7 @@ def test_a_campaign_that_ended_without_a_certificate(call: Call, told: Path) -> 
     why = {
         "reason": "budget",
         "certified": False,
-        "sentence": "Not certified: dear.",
+        "sentence": "Not certified: x.",
         "caveats": [],
     }
     fitted(told.parent / "campaigns.db", why)
@@ -289,7 +292,7 @@ def test_probes_that_fail_pause_the_campaign(
     assert expected in flat
     assert "failed" in flat
     assert "attempts went wrong" in flat
-    assert "paused: the last 2 attempts failed" in " ".join(err.split())
+    assert re.search(r"paused: the last [2-5] attempts failed; the last one: ", err)
     assert call("audit", "legal")[0] == 0
 
 
@@ -336,9 +339,8 @@ def test_audit_names_what_was_edited_by_hand(call: Call, legal: Path) -> None:
     code, out, _ = call("audit", "legal")
     assert code == 0
     assert out.count("PASS") >= 10
-    with sqlite3.connect(legal) as connection:
-        connection.execute("update attempts set cost = cost / 2")
-    connection.close()
+    with closing(sqlite3.connect(legal)) as connection, connection:
+        connection.execute("update bayescmr_attempts set cost = cost / 2")
     code, out, _ = call("audit", "legal")
     assert code == 1
     assert "FAIL  attempts as told" in out

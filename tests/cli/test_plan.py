@@ -119,6 +119,7 @@ def test_too_few_draws_are_marked(
         ("--width", "5", "--width: got 5.0, expected a width in (0, 1)"),
         ("--exploration", "1", "--exploration: got 1.0, expected 0 <= share < 1"),
         ("--risk", "10", "expected a probability in (0, 1)"),
+        ("--domain", "finanse", "--domain: got 'finanse', of which the table has no run"),
         ("--space", "nowhere.yaml", "nowhere.yaml: cannot read the space of runs"),
     ],
 )

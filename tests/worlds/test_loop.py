@@ -108,7 +108,7 @@ def test_impossible_beginnings_are_refused(inside, rules):
 
 
 def test_far_ratios_are_those_of_whole_runs(opened):
-    from bayescmr.worlds.referee import without_far_ratios
+    from bayescmr.planning.model_checks import without_far_ratios
 
     frame = opened[0].table()
     left = without_far_ratios(frame, 0.25)
