@@ -115,9 +115,11 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         return
     if fit is not None and fit.decision["held_back"]:
         yield "held back", "; ".join(fit.decision["held_back"]), ""
-    if snapshot.rounds:
-        for i, words in enumerate(chosen_words(snapshot.rounds[-1])):
-            yield "chosen" if i == 0 else "", words, ""
+    last = next((row for row in reversed(snapshot.rounds) if row.decision["because"]), None)
+    if last is not None:
+        label, *sentences = chosen_words(last)
+        for i, words in enumerate(sentences):
+            yield label if i == 0 else "", words, ""
 
 
 def answer_words(fit: RoundRow) -> str:
@@ -187,17 +189,18 @@ def round_line(row: RoundRow) -> str:
     stop = row.decision["stop"]
     if stop is not None:
         parts.append(f"stop ({stop['reason']}): {stop['sentence']}")
-    if row.chosen:
-        parts.append(f"chosen: {' | '.join(chosen_words(row))}")
+    if row.decision["because"]:
+        label, *sentences = chosen_words(row)
+        parts.append(f"{label}: {' | '.join(sentences)}")
     return f"round {row.number}: {'; '.join(parts)}"
 
 
 def chosen_words(row: RoundRow) -> list[str]:
-    """What a round chose, and why."""
+    """What a round did, ``chosen`` or ``paused``, then what was chosen or paused, and why."""
     if row.posterior:
-        return list(row.decision["because"])
+        return ["paused" if "pause" in row.decision else "chosen", *row.decision["because"]]
     cost = sum(option.cost for option in row.chosen)
-    return [f"{len(row.chosen)} first runs, {cost:.3g} FLOPs, for there is no posterior yet"]
+    return ["chosen", f"{len(row.chosen)} first runs, {cost:.3g} FLOPs, before any posterior"]
 
 
 def status_dict(standing: Standing) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import bayescmr as bc
 from bayescmr.campaign.audit import audit
 from bayescmr.campaign.config import _KEYS, config_of
 from bayescmr.campaign.running import runner_of
+from bayescmr.errors import CampaignError
+from bayescmr.yaml_loader import parse_yaml
 
 FILE = re.compile(r"^`([\w.]+)`:\n\n```(?:py|yaml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 YAML = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -94,7 +95,7 @@ def test_every_key_of_the_file_is_explained(page: str) -> None:
 
 def test_every_runner_of_the_page_can_be_made(page: str) -> None:
     pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
-    made = [yaml.safe_load(text) for text in YAML.findall(page)]
+    made = [parse_yaml(text, "the page", "YAML", CampaignError) for text in YAML.findall(page)]
     for data in made:
         if "target" in data:
             assert config_of(data, "the page").name == data["name"]
