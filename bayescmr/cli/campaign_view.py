@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bayescmr.cli.output import new_table
 from bayescmr.report.words import count, percent, percent_down, short
+from bayescmr.runs.problems import counted
 from bayescmr.values import shorten
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def screen_of(standing: Standing) -> RenderableType:
         parts += ["", _under_way(standing)]
     failures = standing.failures
     if failures:
-        parts += ["", f"{len(failures)} attempts went wrong; the last of them:"]
+        bad = counted(len(failures), "attempt", "attempts")
+        parts += ["", f"{bad} went wrong; the last:"]
         parts += [f"  {failure_line(one)}" for one in failures[-_SHOWN:]]
     return Group(*parts)
 
@@ -109,7 +111,8 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         yield "forecast", _forecast(fit, config.stop.width), ""
     done = sum(a.state in ("done", "stopped") for a in snapshot.attempts)
     fits = sum(bool(row.posterior) for row in snapshot.rounds)
-    yield "so far", f"{fits} fits, {len(standing.tokens)} runs, {done} attempts done", ""
+    made = counted(fits, "fit", "fits"), counted(len(standing.tokens), "run", "runs")
+    yield "so far", f"{', '.join(made)}, {counted(done, 'attempt', 'attempts')} done", ""
     if snapshot.state == "stopped":
         yield "ended", _end(snapshot), "" if snapshot.certified else "yellow"
         return
