@@ -75,6 +75,8 @@ class Controller:
             moved |= self._look_at(attempt, attempt.key in paused)
         if self.store.campaign(name).state == "running":
             moved |= self._try_again()
+        # Failures may just have paused it.
+        if self.store.campaign(name).state == "running":
             moved |= self._decide()
         return moved
 

@@ -288,8 +288,9 @@ def test_probes_that_fail_pause_the_campaign(
 ) -> None:
     with_probe(told, code, "runner: {kind: local, slots: 5}\n")
     assert call("new", told)[0] == 0
-    code, out, err = call("run", "legal", "--interval", "0.1")
-    assert code == 75
+    # Longer than any of them takes, so that all end between two looks.
+    code, out, err = call("run", "legal", "--interval", "3")
+    assert code == 75, err
     flat = " ".join(out.split())
     assert flat.startswith("round 1: 0 FLOPs spent; chosen: 5 first runs")
     assert expected in flat
