@@ -340,3 +340,6 @@ def test_one_at_a_time_the_least_worth_first(settled, task, begun, space):
     assert len(shares) > 1
     (pause,) = to_pause(posterior, task, flying, rule, budget=1e15)
     assert pause.share == min(shares)
+    # The next one, while that one has not ended yet.
+    (other,) = to_pause(posterior, task, flying, rule, budget=1e15, asked=[pause.run])
+    assert other.run != pause.run and other.share == sorted(shares)[1]
