@@ -94,13 +94,14 @@ def _named(options: tuple[Option, ...], kept: list[int]) -> tuple[Option, ...]:
 #: By name; each is made for one world from its seed and the ratios of its grid. All that weigh a
 #: benefit against cost do so with the default's exponent.
 POLICIES: dict[str, Callable[[int, tuple[float, ...]], Policy]] = {
-    "active": lambda seed, grid: Active(name="active"),
+    "active": lambda seed, grid: Active(name="active", refinement=None),
     "sobol": lambda seed, grid: Sobol(seed=seed),
     "random": lambda seed, grid: Random(),
     "grid": lambda seed, grid: Among(Grid(), grid),
-    "v_optimal": lambda seed, grid: Active(LossVariance(), name="v_optimal"),
-    "d_optimal": lambda seed, grid: Active(Information(), name="d_optimal"),
-    "straddle": lambda seed, grid: Active(Straddle(exponent=0.7), name="straddle"),
+    "v_optimal": lambda seed, grid: Active(LossVariance(), refinement=None, name="v_optimal"),
+    "d_optimal": lambda seed, grid: Active(Information(), refinement=None, name="d_optimal"),
+    "straddle": lambda seed, grid: Active(Straddle(exponent=0.7), refinement=None, name="straddle"),
+    "refined": lambda seed, grid: Active(name="refined"),
     "bisection": lambda seed, grid: Bisection(),
 }
 #: Those of the comparison; the others are there to be asked for.

@@ -27,6 +27,8 @@ from bayescmr.worlds import Rules, World, opening, play
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 5
+#: Of the code that chooses, fits and judges: a change there makes other traces, and another study.
+VERSION = 2
 #: A wrong law is a matter of how certain one becomes, which the space-filling design shows as well.
 PLAYED = {
     "prior": COMPARED,
@@ -94,6 +96,7 @@ def header(study: str, policies: tuple[str, ...]) -> dict[str, Any]:
     """All that a trace depends on."""
     rules = asdict(replace(RULES, stop=None, model="turning_point"))
     return {
+        "version": VERSION,
         "policies": list(policies),
         "study": study,
         "kinds": list(STUDIES[study]),
