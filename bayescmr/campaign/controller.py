@@ -16,6 +16,7 @@ from bayescmr.campaign.config import Config
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.lease import Lease
 from bayescmr.campaign.progress import (
+    asked_to_pause,
     failures_in_a_row,
     is_given_up,
     settled_since_resumed,
@@ -69,12 +70,13 @@ class Controller:
         """
         name = self.config.name
         moved = False
-        last = self.store.rounds(name)[-1:]
-        paused = last[0].decision.get("pause", ()) if last else ()
+        paused = asked_to_pause(self.store.rounds(name))
         for attempt in self._under_way():
             moved |= self._look_at(attempt, attempt.key in paused)
         if self.store.campaign(name).state == "running":
             moved |= self._try_again()
+        # Failures may just have paused it.
+        if self.store.campaign(name).state == "running":
             moved |= self._decide()
         return moved
 

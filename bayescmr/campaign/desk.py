@@ -12,7 +12,7 @@ from bayescmr.campaign.config import Config
 from bayescmr.campaign.fits import fit_round, last_fit, table_of
 from bayescmr.campaign.history import state_from
 from bayescmr.campaign.lease import Lease
-from bayescmr.campaign.progress import runs_made
+from bayescmr.campaign.progress import asked_to_pause, runs_made
 from bayescmr.campaign.recording import REVIEW, first_round, fitted_round
 from bayescmr.campaign.records import (
     Attempt,
@@ -154,7 +154,11 @@ class Desk:
         pause: tuple[Pause, ...] = ()
         if advice.assessment.stop is None and fitted.posterior.converged:
             rule = self._policy.acquisition
-            pause = to_pause(fitted.posterior, advice.task, made, rule, budget=budget.left)
+            known = asked_to_pause(rounds)
+            asked = [run for run, key in self._open_attempts().items() if key in known]
+            pause = to_pause(
+                fitted.posterior, advice.task, made, rule, budget=budget.left, asked=asked
+            )
         return self._conclude(*self._record(fitted, advice, budget, pause))
 
     def _fitted(self, rounds: Sequence[RoundRow], table: RunTable) -> _Fitted:

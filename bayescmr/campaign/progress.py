@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bayescmr.campaign.config import Config
-from bayescmr.campaign.records import Attempt, Event
+from bayescmr.campaign.records import Attempt, Event, RoundRow
 from bayescmr.planning.space import Made
 from bayescmr.runners.contract import REACHED
 
@@ -111,3 +111,8 @@ def settled_since_resumed(events: Sequence[Event]) -> set[str]:
         elif event.kind == "settled":
             found.add(event.content["key"])
     return found
+
+
+def asked_to_pause(rounds: Sequence[RoundRow]) -> set[str]:
+    """Keys of all attempts that any round has asked to pause."""
+    return {key for row in rounds for key in row.decision.get("pause", ())}

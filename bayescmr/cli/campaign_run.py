@@ -69,8 +69,8 @@ def run_command(
     under_way = len(standing.under_way)
     if leave.number is not None and (under_way or standing.snapshot.state == "running"):
         warn(
-            f"left by {leave.number.name}: {under_way} probes under way go on, and the same command"
-            " picks them up"
+            f"left by {leave.number.name}: the probes under way ({under_way}) go on, and the same"
+            " command picks them up"
         )
         raise typer.Exit(INTERRUPTED if leave.number == signal.SIGINT else RESUME)
     if standing.snapshot.state == "paused":

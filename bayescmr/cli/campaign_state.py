@@ -71,14 +71,21 @@ def stop_command(
       bayescmr campaign stop legal --reason "decided otherwise"
     """
     from bayescmr.campaign import open_store
+    from bayescmr.campaign.records import BY_HAND
 
     with open_store(store, create=False) as found:
         found.set_state(name, "stopped", reason)
-        left = len(found.attempts(name, open_only=True))
-    screen().print(f"campaign {name} is stopped", soft_wrap=True)
-    if left:
-        screen().print(
-            f"{left} attempts are under way: `bayescmr campaign run {name}`, at work already or"
-            " begun again, asks them to save and settles them",
+        left = found.attempts(name, open_only=True)
+    console = screen()
+    console.print(f"campaign {name} is stopped", soft_wrap=True)
+    by_hand = sum(attempt.runner == BY_HAND for attempt in left)
+    if by_hand:
+        console.print(
+            f"runs asked for and not yet told: {by_hand}; they may still be told", soft_wrap=True
+        )
+    if len(left) > by_hand:
+        console.print(
+            f"attempts under way: {len(left) - by_hand}; `bayescmr campaign run {name}`, at work"
+            " already or begun again, asks them to save and settles them",
             soft_wrap=True,
         )

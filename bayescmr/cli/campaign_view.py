@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bayescmr.cli.output import new_table
 from bayescmr.report.words import count, percent, percent_down, short
+from bayescmr.runs.problems import counted
 from bayescmr.values import shorten
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def screen_of(standing: Standing) -> RenderableType:
         parts += ["", _under_way(standing)]
     failures = standing.failures
     if failures:
-        parts += ["", f"{len(failures)} attempts went wrong; the last of them:"]
+        bad = counted(len(failures), "attempt", "attempts")
+        parts += ["", f"{bad} went wrong; the last:"]
         parts += [f"  {failure_line(one)}" for one in failures[-_SHOWN:]]
     return Group(*parts)
 
@@ -109,15 +111,18 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         yield "forecast", _forecast(fit, config.stop.width), ""
     done = sum(a.state in ("done", "stopped") for a in snapshot.attempts)
     fits = sum(bool(row.posterior) for row in snapshot.rounds)
-    yield "so far", f"{fits} fits, {len(standing.tokens)} runs, {done} attempts done", ""
+    made = counted(fits, "fit", "fits"), counted(len(standing.tokens), "run", "runs")
+    yield "so far", f"{', '.join(made)}, {counted(done, 'attempt', 'attempts')} done", ""
     if snapshot.state == "stopped":
         yield "ended", _end(snapshot), "" if snapshot.certified else "yellow"
         return
     if fit is not None and fit.decision["held_back"]:
         yield "held back", "; ".join(fit.decision["held_back"]), ""
-    if snapshot.rounds:
-        for i, words in enumerate(chosen_words(snapshot.rounds[-1])):
-            yield "chosen" if i == 0 else "", words, ""
+    last = next((row for row in reversed(snapshot.rounds) if row.decision["because"]), None)
+    if last is not None:
+        label, *sentences = chosen_words(last)
+        for i, words in enumerate(sentences):
+            yield label if i == 0 else "", words, ""
 
 
 def answer_words(fit: RoundRow) -> str:
@@ -187,17 +192,18 @@ def round_line(row: RoundRow) -> str:
     stop = row.decision["stop"]
     if stop is not None:
         parts.append(f"stop ({stop['reason']}): {stop['sentence']}")
-    if row.chosen:
-        parts.append(f"chosen: {' | '.join(chosen_words(row))}")
+    if row.decision["because"]:
+        label, *sentences = chosen_words(row)
+        parts.append(f"{label}: {' | '.join(sentences)}")
     return f"round {row.number}: {'; '.join(parts)}"
 
 
 def chosen_words(row: RoundRow) -> list[str]:
-    """What a round chose, and why."""
+    """What a round did, ``chosen`` or ``paused``, then what was chosen or paused, and why."""
     if row.posterior:
-        return list(row.decision["because"])
+        return ["paused" if "pause" in row.decision else "chosen", *row.decision["because"]]
     cost = sum(option.cost for option in row.chosen)
-    return [f"{len(row.chosen)} first runs, {cost:.3g} FLOPs, for there is no posterior yet"]
+    return ["chosen", f"{len(row.chosen)} first runs, {cost:.3g} FLOPs, before any posterior"]
 
 
 def status_dict(standing: Standing) -> dict[str, Any]:

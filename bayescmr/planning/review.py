@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,7 +57,13 @@ class Pause:
 
 
 def to_pause(
-    posterior: Posterior, task: Task, made: Sequence[Made], rule: Acquisition, *, budget: float
+    posterior: Posterior,
+    task: Task,
+    made: Sequence[Made],
+    rule: Acquisition,
+    *,
+    budget: float,
+    asked: Collection[str] = (),
 ) -> tuple[Pause, ...]:
     """Choose the run under way that had best be paused at its last measured checkpoint.
 
@@ -77,6 +83,8 @@ def to_pause(
         What a run is worth: the rule that picks.
     budget : float
         FLOPs neither spent nor reserved; what a pause would give back comes on top.
+    asked : collection of str
+        Runs that were asked to pause already, and have not ended yet.
 
     Returns
     -------
@@ -87,6 +95,7 @@ def to_pause(
         pause
         for run in made
         if run.until is not None
+        and run.run not in asked
         and (pause := _weighed(posterior, task, made, run, rule, budget)) is not None
     ]
     return tuple(sorted(found, key=lambda pause: pause.share)[:1])

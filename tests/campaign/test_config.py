@@ -42,7 +42,7 @@ attempts: 5
 folder: out
 runs: runs.csv
 """
-)  # noqa: E501
+)
 
 
 def write(folder: Path, text: str) -> Path:
