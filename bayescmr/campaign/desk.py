@@ -166,7 +166,7 @@ class Desk:
         # The same losses as before: another slot is free, and there is nothing new to learn.
         same = bool(earlier) and earlier[-1].fingerprint == table.fingerprint
         pit = self._pit(earlier, table)
-        posterior = last_fit(self.config, earlier[-1].number) if same else None
+        posterior = last_fit(self.config, _fit_of(earlier)) if same else None
         if posterior is None:
             posterior = fit_round(self.config, table, number)
         # A rule is met twice only where there were new losses in between: of rounds with the same
@@ -313,7 +313,12 @@ class Desk:
         if not fitted:
             return np.empty(0)
         known = np.asarray(fitted[-1].posterior["pit"], dtype=float)
-        before = last_fit(self.config, fitted[-1].number)
+        before = last_fit(self.config, _fit_of(fitted))
         if before is None:
             return known
         return np.concatenate([known, pit_of_new(before, self.config.task, table)])
+
+
+def _fit_of(rounds: Sequence[RoundRow]) -> int:
+    """Number of the round whose fit the last of some rounds used: the first with its losses."""
+    return next(row.number for row in rounds if row.fingerprint == rounds[-1].fingerprint)

@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from bayescmr.campaign.config import Config
+from bayescmr.cmr import Target
 from bayescmr.errors import BayesCMRError, CampaignError
+from bayescmr.laws import Reference
+from bayescmr.planning.space import Space
 from bayescmr.posterior import Posterior, fit, load
 from bayescmr.runs import RunTable
 
@@ -49,9 +52,31 @@ def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
     PosteriorFileError, SamplingError
         The file cannot be written; the sampler failed.
     """
-    posterior = fit(runs, seed=fit_seed(config, number), model=config.model)
+    posterior = fit(
+        runs,
+        seed=fit_seed(config, number),
+        model=config.model,
+        reference=centre_of(config.space, config.target),
+    )
     posterior.save(fit_file(config, number))
     return posterior
+
+
+def centre_of(space: Space, target: Target) -> Reference:
+    """Point at which priors are stated: the centre of all that could be run, and of the target.
+
+    That of the table would move with every run, and the priors with it.
+    """
+    from bayescmr.model.data import reference_of
+
+    rows = [
+        {"size": size, "ratio": ratio, "tokens": tokens}
+        for size in (*space.sizes, float(target.size))
+        for ratio in space.ratios
+        for tokens in space.checkpoints.get(size, (float(target.tokens),))
+        if tokens >= space.min_tokens
+    ]
+    return reference_of(pd.DataFrame(rows))
 
 
 def last_fit(config: Config, number: int) -> Posterior | None:
