@@ -8,11 +8,14 @@ May be stopped and called again: what is done is not done twice. Takes an hour o
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pandas as pd
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "cpu_probes"))
@@ -50,8 +53,20 @@ def main() -> None:
     export = home / "export"
     shutil.rmtree(export, ignore_errors=True)
     campaign("export", NAME, "--out", str(export))
+    keep(export)
+
+
+def keep(export: Path) -> None:
+    """Copy what the page needs, without what is of this machine alone: folders and processes."""
     for name in KEPT:
         shutil.copy(export / name, HERE / name)
+    attempts = pd.read_csv(HERE / "attempts.csv").drop(columns="handle")
+    attempts.to_csv(HERE / "attempts.csv", index=False)
+    about = json.loads((HERE / "campaign.json").read_text(encoding="utf-8"))
+    for key in ("folder", "root"):
+        about["config"].pop(key, None)
+    text = json.dumps(about, indent=2, ensure_ascii=False)
+    (HERE / "campaign.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
