@@ -60,7 +60,7 @@ def keep(export: Path) -> None:
     """Copy what the page needs, without what is of this machine alone: folders and processes."""
     for name in KEPT:
         shutil.copy(export / name, HERE / name)
-    attempts = pd.read_csv(HERE / "attempts.csv").drop(columns="handle")
+    attempts = pd.read_csv(HERE / "attempts.csv").drop(columns=["handle", "reason"])
     attempts.to_csv(HERE / "attempts.csv", index=False)
     about = json.loads((HERE / "campaign.json").read_text(encoding="utf-8"))
     for key in ("folder", "root"):

@@ -18,6 +18,7 @@ from bayescmr.campaign.config import read_config
 from bayescmr.campaign.controller import Controller
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.recording import INITIAL, REVIEW, first_round
+from bayescmr.campaign.store import Store
 from bayescmr.design.outlook import Candidate
 from bayescmr.errors import CampaignError
 from bayescmr.planning.initial import First
@@ -42,10 +43,22 @@ stop: {{width: 0.99}}
 """
 
 
+OPENED: list[Store] = []
+
+
 def begin(folder: Path, text: str = CONFIG) -> Campaign:
     folder.mkdir(exist_ok=True)
     (folder / "campaign.yaml").write_text(text, encoding="utf-8")
-    return Campaign.new(open_store(folder / "store.db"), folder / "campaign.yaml")
+    OPENED.append(open_store(folder / "store.db"))
+    return Campaign.new(OPENED[-1], folder / "campaign.yaml")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closing():
+    """Close what :func:`begin` opened."""
+    yield
+    while OPENED:
+        OPENED.pop().close()
 
 
 @pytest.fixture(scope="module")
