@@ -252,11 +252,19 @@ class RunnerConformance:
         """Also what it started in a session of its own."""
         runner = self.make_runner()
         handle = runner.submit(
-            Job("parent", shell("setsid sh -c 'echo $$ > ready; sleep 1000' & sleep 1"), tmp_path)
+            Job(
+                "parent",
+                shell(
+                    "setsid sh -c 'echo $$ > ready; sleep 1000' &"
+                    " while [ ! -s ready ]; do sleep 0.1; done"
+                ),
+                tmp_path,
+            )
         )
         assert self.wait_for_end(runner, handle).exit_code == 0
         pid = _number(tmp_path / "ready")
-        assert pid and not _runs(pid)
+        assert pid
+        self.wait(lambda: not _runs(pid), "it goes on behind its command")
         runner.close()
 
     def test_a_killed_wrapper_takes_its_command_along(self, tmp_path: Path) -> None:
