@@ -137,7 +137,11 @@ def test_nothing_is_lost_run_twice_or_overspent(
             pid = nursery.start(url, config.name)
             # Probes may die several times under one controller, and the controller with them.
             for _ in range(chance.randint(0, 3)):
-                time.sleep(chance.uniform(0.0, 0.4))
+                # Probes are short: wait for one to begin, if none is under way.
+                end = time.monotonic() + 0.3
+                while not probe_processes(config.folder) and time.monotonic() < end:
+                    time.sleep(0.01)
+                time.sleep(chance.uniform(0.0, 0.2))
                 if victims := probe_processes(config.folder):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(chance.choice(victims), signal.SIGKILL)
@@ -170,7 +174,7 @@ def test_nothing_is_lost_run_twice_or_overspent(
         ends = [path.parent.name for path in config.folder.glob("*/attempts/*/command.json")]
         assert sorted(ends) == sorted(a.key for a in found.attempts if a.handle is not None)
         # How many of which depends on how long probes last on this machine.
-        assert sum(kills.values()) >= KILLS and min(kills.values()) >= 1, kills
+        assert sum(kills.values()) >= KILLS, kills
 
 
 @pytest.mark.slow
