@@ -55,7 +55,7 @@ class RunnerConformance:
 
         Another one is made where a test plays a controller that was started again.
         """
-        raise NotImplementedError
+        raise NotImplementedError("make_runner: return the runner that is to be tested")
 
     def wait(self, happened: Callable[[], Any], what: str) -> Any:
         """Wait until ``happened`` returns something true, and return it."""

@@ -41,16 +41,16 @@ def campaign_file(tmp_path: Path, repo_root: Path) -> Path:
     (tmp_path / "domain.txt").write_text(inspect.getsource(argparse), encoding="utf-8")
     told = {
         "name": "killed",
-        "target": {"size": SIZE, "domain": "code", "tokens": 40_000, "tolerance": 0.1},
-        # Each run costs 2e10; the first three are made whatever they tell.
-        "budget": 1.3e11,
+        "target": {"size": SIZE, "domain": "code", "tokens": 400_000, "tolerance": 0.1},
+        # Each run costs 2e11; the first three are made whatever they tell.
+        "budget": 1.3e12,
         "batch": 2,
         "attempts": 100,
         "space": {
             "sizes": [SIZE],
             "ratios": [0, 0.3, 0.5, 0.7, 1],
-            "tokens": 40_000,
-            "checkpoints": [1_000, 4_000, 10_000, 20_000, 40_000],
+            "tokens": 400_000,
+            "checkpoints": [10_000, 40_000, 100_000, 200_000, 400_000],
             "seeds": 2,
             "cost": {"evaluation_tokens": 2_000},
         },
@@ -173,8 +173,7 @@ def test_nothing_is_lost_run_twice_or_overspent(
             assert dict(zip(rows["tokens"], rows["loss_general"], strict=True)) == written
         ends = [path.parent.name for path in config.folder.glob("*/attempts/*/command.json")]
         assert sorted(ends) == sorted(a.key for a in found.attempts if a.handle is not None)
-        # How many of which depends on how long probes last on this machine.
-        assert sum(kills.values()) >= KILLS, kills
+        assert kills["controller"] >= 10 and kills["probe"] >= 5, kills
 
 
 @pytest.mark.slow
@@ -185,7 +184,7 @@ def test_two_controllers_do_not_both_work(
 
     The leases of both engines are tested in test_controllers.py; here real controllers use one.
     """
-    config = replace(read_config(campaign_file), budget=2.5e10)
+    config = replace(read_config(campaign_file), budget=2.5e11)
     with open_store(tmp_path / "store.db") as store:
         campaign = Campaign.new(store, config)
         pids = [nursery.start(str(tmp_path / "store.db"), config.name) for _ in range(2)]
