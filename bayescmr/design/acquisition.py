@@ -15,7 +15,7 @@ from bayescmr.design.joint import joint_gains
 from bayescmr.design.moments import Gain, Moments
 from bayescmr.design.outlook import Option, Outlook
 from bayescmr.design.policy import Scores
-from bayescmr.design.targets import MAX_CENSORED
+from bayescmr.design.targets import MAX_CENSORED, crossing_weights, even_weights
 from bayescmr.errors import DesignError
 
 Float = npt.NDArray[np.float64]
@@ -50,9 +50,9 @@ class Acquisition(ABC):
                 f"exponent of cost: got {self.exponent}, expected a number >= 0 (0 ignores cost)"
             )
 
-    def loss_space(self, outlook: Outlook) -> bool:
-        """True where the benefit is told from the loss near the crossing, not from the CMR."""
-        return False
+    def weights(self, outlook: Outlook) -> Float | None:
+        """How much the loss at each ratio matters; None where the CMR itself is looked at."""
+        return None
 
     @abstractmethod
     def value(self, gain: Gain) -> Float:
@@ -60,7 +60,7 @@ class Acquisition(ABC):
 
     def moments(self, outlook: Outlook) -> Moments:
         """Moments of an outlook with all that this rule looks at."""
-        return Moments.of(outlook, loss_space=self.loss_space(outlook))
+        return Moments.of(outlook, weights=self.weights(outlook))
 
     def score(
         self, moments: Moments, *, budget: float = math.inf, taken: Set[int] = frozenset()
@@ -135,16 +135,15 @@ class Acquisition(ABC):
 class PosteriorVariance(Acquisition):
     """Expected drop of the posterior variance of the CMR.
 
-    Where more than 5 % of draws have a CMR of 0 or 1 it is the drop of the variance of the loss at
-    the target, weighted by how likely it crosses the tolerance there (targeted IMSE).
+    Where more than 5 % of draws have a CMR of 0 or 1 it is that of `LossVariance`.
     """
 
     name: ClassVar[str] = "variance"
     of_variance: ClassVar[bool] = True
 
     @override
-    def loss_space(self, outlook: Outlook) -> bool:
-        return outlook.censored > MAX_CENSORED
+    def weights(self, outlook: Outlook) -> Float | None:
+        return crossing_weights(outlook) if outlook.censored > MAX_CENSORED else None
 
     @override
     def value(self, gain: Gain) -> Float:
@@ -162,8 +161,8 @@ class Epig(Acquisition):
     name: ClassVar[str] = "epig"
 
     @override
-    def loss_space(self, outlook: Outlook) -> bool:
-        return True
+    def weights(self, outlook: Outlook) -> Float:
+        return crossing_weights(outlook)
 
     @override
     def value(self, gain: Gain) -> Float:
@@ -187,13 +186,32 @@ class Information(Acquisition):
 
 @dataclass(frozen=True)
 class LossVariance(PosteriorVariance):
-    """Expected drop of the variance of the general loss at the target, near the CMR: V-optimal."""
+    """Expected drop of the variance of the general loss at the target, near the CMR.
+
+    Each ratio is weighted by how likely the loss crosses its tolerance there (targeted IMSE,
+    Picheny et al. 2010, doi 10.1115/1.4001873). Losses are nearly linear in what other losses
+    tell, the CMR is not.
+    """
 
     name: ClassVar[str] = "loss_variance"
 
     @override
-    def loss_space(self, outlook: Outlook) -> bool:
-        return True
+    def weights(self, outlook: Outlook) -> Float:
+        return crossing_weights(outlook)
+
+
+@dataclass(frozen=True)
+class VOptimal(PosteriorVariance):
+    """Expected drop of the variance of the general loss at the target, all ratios alike.
+
+    It knows the target, not the tolerance; a rule to compare with.
+    """
+
+    name: ClassVar[str] = "v_optimal"
+
+    @override
+    def weights(self, outlook: Outlook) -> Float:
+        return even_weights(outlook)
 
 
 @dataclass(frozen=True)

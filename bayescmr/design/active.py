@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bayescmr.design.acquisition import Acquisition, PosteriorVariance
+from bayescmr.design.acquisition import Acquisition, LossVariance
 from bayescmr.design.exploration import Exploration
 from bayescmr.design.outlook import Outlook
 from bayescmr.design.policy import Pick
@@ -25,14 +25,14 @@ class Active:
     exploration : Exploration
         How often another than the best is tried.
     refinement : Refinement, optional
-        A second look at the best options before each pick; None does without.
+        A second look at the best options before each pick, for `PosteriorVariance`.
     name : str
         What the policy is called; that of its acquisition by default.
     """
 
-    acquisition: Acquisition = field(default_factory=PosteriorVariance)
+    acquisition: Acquisition = field(default_factory=LossVariance)
     exploration: Exploration = field(default_factory=Exploration)
-    refinement: Refinement | None = field(default_factory=Refinement)
+    refinement: Refinement | None = None
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -135,7 +135,7 @@ class Moments:
 
     @classmethod
     def of(
-        cls, outlook: Outlook, *, loss_space: bool = False, among: Iterable[int] | None = None
+        cls, outlook: Outlook, *, weights: Float | None = None, among: Iterable[int] | None = None
     ) -> Moments:
         """Moments of an outlook, given its pending runs.
 
@@ -143,8 +143,8 @@ class Moments:
         ----------
         outlook : Outlook
             Draws.
-        loss_space : bool
-            True to look at the excess near the crossing, too.
+        weights : ndarray, shape (ratios,), optional
+            To look at the excess too, and how much each ratio matters; see `Targets.of`.
         among : iterable of int, optional
             Trajectories to look at; all of them by default.
 
@@ -155,7 +155,7 @@ class Moments:
         """
         if outlook.n_draws < 2:
             raise DesignError(f"outlook: got {outlook.n_draws} draws, expected at least two")
-        targets = Targets.of(outlook, loss_space)
+        targets = Targets.of(outlook, weights)
         if not np.isfinite(targets.draws).all():
             raise DesignError("outlook: CMR or excess: got values that are not finite")
         chosen = range(len(outlook.trajectories)) if among is None else sorted(set(among))

@@ -56,8 +56,8 @@ class _Needed(PosteriorVariance):
 
     target: float = 0.0
 
-    def loss_space(self, outlook: Outlook) -> bool:
-        return False
+    def weights(self, outlook: Outlook) -> None:
+        return None
 
     def value(self, gain: Gain) -> Float:
         return np.minimum(gain.cmr, float(gain.variance[0]) - self.target)

@@ -40,20 +40,21 @@ class Targets:
         return np.concatenate([[0.0 if len(self.weights) else 1.0], self.weights])
 
     @classmethod
-    def of(cls, outlook: Outlook, loss_space: bool) -> Targets:
+    def of(cls, outlook: Outlook, weights: Float | None) -> Targets:
         """Columns of an outlook.
 
         Parameters
         ----------
         outlook : Outlook
             Draws.
-        loss_space : bool
-            True to have the excess too.
+        weights : ndarray, shape (ratios,), or None
+            How much the excess at each ratio of the outlook's grid matters, with sum 1; None to
+            look at the CMR alone.
         """
-        if not loss_space:
+        if weights is None:
             return cls(outlook.cmr[:, None], np.empty(0))
-        index, weights = _representatives(crossing_weights(outlook))
-        return cls(np.column_stack([outlook.cmr, outlook.excess[:, index]]), weights)
+        index, shares = _representatives(weights)
+        return cls(np.column_stack([outlook.cmr, outlook.excess[:, index]]), shares)
 
 
 def crossing_weights(outlook: Outlook) -> Float:
@@ -79,9 +80,14 @@ def crossing_weights(outlook: Outlook) -> Float:
     log[known] = -np.inf
     cell = np.gradient(outlook.grid) if len(outlook.grid) > 1 else np.ones(1)
     if known.all():
-        return np.full(len(outlook.grid), 1.0 / len(outlook.grid))
+        return even_weights(outlook)
     weight = np.exp(log - log.max()) * cell
     return np.asarray(weight / weight.sum())
+
+
+def even_weights(outlook: Outlook) -> Float:
+    """All ratios of the grid alike, shape (ratios,); sums to 1."""
+    return np.full(len(outlook.grid), 1.0 / len(outlook.grid))
 
 
 def _representatives(weights: Float) -> tuple[npt.NDArray[np.intp], Float]:

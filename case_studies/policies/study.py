@@ -26,9 +26,10 @@ from bayescmr.checks.mapping import map_indices
 from bayescmr.worlds import Rules, World, opening, play
 
 ROOT = Path(__file__).resolve().parents[2]
-SEED = 5
+#: Not 5: in those worlds the default was chosen, here it is judged.
+SEED = 6
 #: Of the code that chooses, fits and judges: a change there makes other traces, and another study.
-VERSION = 2
+VERSION = 3
 #: A wrong law is a matter of how certain one becomes, which the space-filling design shows as well.
 PLAYED = {
     "prior": COMPARED,

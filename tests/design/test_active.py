@@ -11,12 +11,13 @@ from bayescmr.design.acquisition import (
     LossVariance,
     PosteriorVariance,
     Straddle,
+    VOptimal,
 )
 from bayescmr.design.active import Active
 from bayescmr.design.exploration import Exploration, best
 from bayescmr.errors import DesignError
 
-RULES = [PosteriorVariance, Epig, Information, LossVariance, Straddle]
+RULES = [PosteriorVariance, Epig, Information, LossVariance, VOptimal, Straddle]
 PAIRS = ((0, 1), (1, 2), (4, 5))
 
 

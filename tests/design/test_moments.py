@@ -8,6 +8,7 @@ import pytest
 from bayescmr.design.joint import joint_gains
 from bayescmr.design.moments import Moments
 from bayescmr.design.outlook import Option, Outlook
+from bayescmr.design.targets import crossing_weights
 from bayescmr.errors import DesignError
 
 
@@ -31,7 +32,7 @@ def direct(outlook: Outlook, parts, target: np.ndarray) -> tuple[float, float]:
 
 def test_every_prefix_has_its_exact_value(linear):
     outlook = linear()
-    moments = Moments.of(outlook, loss_space=True)
+    moments = Moments.of(outlook, weights=crossing_weights(outlook))
     seen = 0
     for group in moments.groups:
         gain = moments.gain(group)
@@ -110,7 +111,7 @@ def test_pending_runs_are_conditioned_on(linear):
 
 def test_pairs_have_their_joint_value_at_all_lengths(linear):
     outlook = linear(pairs=((0, 1), (4, 2), (3, 0), (1, 5)))
-    moments = Moments.of(outlook, loss_space=True).given_option(Option(((2, 1),)))
+    moments = Moments.of(outlook, weights=crossing_weights(outlook)).given_option(Option(((2, 1),)))
     conditioned = (outlook.trajectories[2], 1)
     known, known_nats = direct(outlook, [conditioned], outlook.cmr)
     seen = set()

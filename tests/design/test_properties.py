@@ -15,11 +15,13 @@ from bayescmr.design.acquisition import (
     LossVariance,
     PosteriorVariance,
     Straddle,
+    VOptimal,
 )
 from bayescmr.design.moments import Moments
 from bayescmr.design.outlook import Candidate, Option, Outlook, Trajectory
+from bayescmr.design.targets import crossing_weights
 
-RULES = [PosteriorVariance, Epig, Information, LossVariance]
+RULES = [PosteriorVariance, Epig, Information, LossVariance, VOptimal]
 
 
 @st.composite
@@ -47,7 +49,7 @@ def worlds(draw) -> Outlook:
 
 def reductions(outlook: Outlook) -> dict[int, np.ndarray]:
     """Of each trajectory, at all lengths and for all targets."""
-    moments = Moments.of(outlook, loss_space=True)
+    moments = Moments.of(outlook, weights=crossing_weights(outlook))
     return {
         int(i): row
         for group in moments.groups
@@ -58,14 +60,14 @@ def reductions(outlook: Outlook) -> dict[int, np.ndarray]:
 def assert_same(one: Outlook, two: Outlook, factor: float = 1.0) -> None:
     """Reductions agree, to rounding relative to the variances."""
     other = reductions(two)
-    variance = Moments.of(one, loss_space=True).variance
+    variance = Moments.of(one, weights=crossing_weights(one)).variance
     for i, reduction in reductions(one).items():
         assert np.abs(factor * reduction - other[i]).max() <= 1e-7 * factor * variance.max()
 
 
 @given(worlds())
 def test_between_zero_and_the_variance_and_more_with_each_checkpoint(outlook):
-    variance = Moments.of(outlook, loss_space=True).variance
+    variance = Moments.of(outlook, weights=crossing_weights(outlook)).variance
     for reduction in reductions(outlook).values():
         assert (reduction >= 0).all()
         assert (reduction <= variance * (1 + 1e-9)).all()
@@ -119,7 +121,7 @@ def test_noise_without_end_tells_nothing(outlook):
     runs = tuple(
         replace(t, noise=t.noise + 1e12 * size * np.eye(len(t.cost))) for t in outlook.trajectories
     )
-    variance = Moments.of(outlook, loss_space=True).variance
+    variance = Moments.of(outlook, weights=crossing_weights(outlook)).variance
     for reduction in reductions(replace(outlook, trajectories=runs)).values():
         assert (reduction <= 1e-9 * variance + 1e-300).all()
 

@@ -290,7 +290,7 @@ def test_some_of_the_rest_are_looked_at_too(linear):
 
 
 def test_refined_proposals_are_the_same_for_the_same_seed(linear):
-    policy = Active(refinement=Refinement(best=4, others=1))
+    policy = Active(PosteriorVariance(), refinement=Refinement(best=4, others=1))
     one, two = (
         policy.propose(linear(), budget=1e17, batch=3, rng=np.random.default_rng(8))
         for _ in range(2)

@@ -250,8 +250,8 @@ def test_a_pick_at_random_says_so(ask):
 class OfTheCMR(PosteriorVariance):
     """The drop of the variance of the CMR, also where many draws put it at 0 or 1."""
 
-    def loss_space(self, outlook):
-        return False
+    def weights(self, outlook):
+        return None
 
 
 def by_hand(posterior, task, made, run, budget):
