@@ -17,6 +17,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 _BLOCK = re.compile(r"(<!-- numbers: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 NAMES = {
     "active": "active",
+    "variance": "variance of the CMR",
     "v_optimal": "V-optimal",
     "sobol": "Sobol",
     "random": "random",
@@ -92,19 +93,20 @@ def _prior(folder: Path) -> str:
     note = (
         f"{data['worlds']} worlds from the prior, of {ASKED} that were asked for; in"
         f" {data['inside']} the CMR lies between 0 and 1, and there all policies played. Spend in"
-        " runs of the target's size and tokens, counted as 2 where a policy had not arrived when"
-        " its budget of 2 was gone, so ratios are the nearer to 1 the more often that was so. In"
-        " brackets: 90 % bootstrap intervals, worlds in pairs."
+        f" runs of the target's size and tokens, counted as {data['budget']:g} where a policy had"
+        " not arrived when its budget was gone, so ratios are the nearer to 1 the more often that"
+        " was so. In brackets: 90 % bootstrap intervals, worlds in pairs."
     )
     return f"{note}\n\n{_costs(data['policies'], data['inside'])}"
 
 
 def _goals(folder: Path) -> str:
-    policies = _read(folder, "prior")["policies"]
-    most = [f"{2.0 / policies['active'][m]['mean']:.1f} ({w})" for m, w in MEASURES.items()]
+    data = _read(folder, "prior")
+    policies, budget = data["policies"], data["budget"]
+    most = [f"{budget / policies['active'][m]['mean']:.1f} ({w})" for m, w in MEASURES.items()]
     lines = [
-        "- A policy that never arrives counts as having spent the budget of 2: the largest ratios"
-        f" that could be seen are {' and '.join(most)}."
+        f"- A policy that never arrives counts as having spent the budget of {budget:g}: the"
+        f" largest ratios that could be seen are {' and '.join(most)}."
     ]
     for name, goal in GOALS.items():
         if name not in policies:
@@ -129,7 +131,9 @@ def _reached(folder: Path) -> str:
         spend = found[name]
         times = "more than " if spend is None else ""
         own = found["active"]
-        ratio = "-" if own is None else f"{times}{(2.0 if spend is None else spend) / own:.1f}"
+        ratio = "-"
+        if own is not None:
+            ratio = f"{times}{(data['budget'] if spend is None else spend) / own:.1f}"
         rows.append([NAMES[name], "never" if spend is None else f"{spend:.2f}", ratio])
     error = f"root mean square error at most {data['target_rmse']:g} for good, from a spend of"
     return _table(["policy", error, "times active"], rows)
@@ -137,12 +141,12 @@ def _reached(folder: Path) -> str:
 
 def _by_level(measure: str, digits: int) -> Callable[[Path], str]:
     def block(folder: Path) -> str:
-        policies = _read(folder, "prior")["policies"]
-        spends = (0.125, 0.25, 0.5, 1.0, 2.0)
+        data = _read(folder, "prior")
+        policies = data["policies"]
         rows = [
             [NAMES[n], *(f"{v:.{digits}f}" for v in policies[n][measure])] for n in _order(policies)
         ]
-        return _table(["policy", *(f"{s:g}" for s in spends)], rows)
+        return _table(["policy", *(f"{s:g}" for s in data["spends"])], rows)
 
     return block
 
@@ -206,7 +210,8 @@ def _certified(covered: int, worlds: int) -> str:
 
 
 def _calibration(folder: Path) -> str:
-    c = _read(folder, "prior")["calibration"]
+    data = _read(folder, "prior")
+    c, spends = data["calibration"], [f"{s:g}" for s in data["spends"]]
     n = c["worlds"]
     lines = [
         f"- {n} worlds, {c['truth_at_zero']} with a true CMR of 0 and {c['truth_at_one']} of 1. The"
@@ -215,7 +220,7 @@ def _calibration(folder: Path) -> str:
         " in which draws are; an interval that ends at 0 or 1 holds all of one, so that intervals"
         f" hold the truth in {_coverage(c['covered'], n)}; in the {c['inside']} worlds with a CMR"
         f" between 0 and 1, in {_coverage(c['covered_inside'], c['inside'])}.",
-        "- Intervals after spends of 0.125, 0.25, 0.5, 1 and 2: "
+        f"- Intervals after spends of {', '.join(spends[:-1])} and {spends[-1]}: "
         + ", ".join(f"{100 * k / n:.0f}" for k in c["covered_at_levels"])
         + " %.",
         "- Percentile of the truth at the stop, worlds by tenths: "
@@ -318,7 +323,7 @@ def draw(folder: Path = DOCS / "policies") -> None:
                 )  # fmt: skip
             ax.set(xscale="log", ylim=(0, None), ylabel=label)
             ax.set_xlabel("spend, full runs of the target")
-            ticks = (0.03, 0.06, 0.125, 0.25, 0.5, 1, 2)
+            ticks = (0.03, 0.06, 0.125, 0.25, 0.5, 1, 2, 4)
             ax.xaxis.set_major_locator(FixedLocator(ticks))
             ax.xaxis.set_minor_locator(NullLocator())
             ax.set_xticklabels([f"{t:g}" for t in ticks])

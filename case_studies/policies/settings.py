@@ -48,6 +48,8 @@ FIRST = (
 #: Four full runs: what the paper's grid costs (3.5), the target's size at a quarter of the tokens.
 BUDGET = 4.0 * FULL_RUN
 LEVELS = tuple(BUDGET / 2 ** (k / 2) for k in range(10, -1, -1))
+#: Those of the tables.
+SHOWN = LEVELS[::2]
 RISK = 0.1
 WIDTH, ERROR = 0.08, 0.02
 MODEL = load_model("turning_point")

@@ -121,9 +121,8 @@ def run(study: str, options: argparse.Namespace) -> None:
     path = options.results or ROOT / "build/policies" / f"{study}.jsonl"
     with Journal(path, header(study, policies)) as journal:
         # Round after round over all kinds: a study cut short has the same number of each.
-        wanted = [
-            i for i in range(options.worlds * len(STUDIES[study])) if i not in journal.records
-        ]
+        numbers = range(options.first * len(STUDIES[study]), options.worlds * len(STUDIES[study]))
+        wanted = [i for i in numbers if i not in journal.records]
         results = map_indices(
             Plays(study, policies), wanted, executor=options.executor, workers=options.workers
         )
@@ -141,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", choices=tuple(STUDIES))
     parser.add_argument("--worlds", type=int, default=100, help="of each kind")
+    parser.add_argument("--first", type=int, default=0, help="number of the first world")
     parser.add_argument("--policies", default="", help="names, with commas between; default: all")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--executor", default="processes", choices=("processes", "ray", "serial"))

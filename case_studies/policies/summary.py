@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from settings import BUDGET, ERROR, FULL_RUN, LEVELS, RISK, WIDTH
+from settings import BUDGET, ERROR, FULL_RUN, LEVELS, RISK, SHOWN, WIDTH
 
 from bayescmr.checks.journal import read_journal
 from bayescmr.worlds import Trace
@@ -118,7 +118,7 @@ def compared(traces: list[dict[str, Trace]], cap: float, slack: float = SLACK) -
 
 def levels(cap: float) -> list[float]:
     """Spends at which policies are compared, FLOPs."""
-    return [cap * level / LEVELS[-1] for level in LEVELS]
+    return [cap * level / LEVELS[-1] for level in SHOWN]
 
 
 def _rmse(rounds: list[Any], traces: list[dict[str, Trace]], name: str) -> float:
@@ -187,7 +187,7 @@ def calibrated(traces: list[Trace]) -> dict[str, Any]:
         "worlds": len(traces),
         "covered": sum(covers(r, t.truth) for r, t in zip(rounds, traces, strict=True)),
         "covered_at_levels": [
-            sum(covers(at(t, SLACK * b), t.truth) for t in traces) for b in LEVELS
+            sum(covers(at(t, SLACK * b), t.truth) for t in traces) for b in SHOWN
         ],
         "inside": len(inside),
         "covered_inside": sum(covers(r, t.truth) for r, t in inside),
@@ -249,6 +249,8 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "worlds": len(worlds),
         "inside": len(traces),
+        "budget": BUDGET / FULL_RUN,
+        "spends": [level / FULL_RUN for level in SHOWN],
         "policies": compared(traces, BUDGET),
         "curves": (found := curves(traces)),
         "rmse_reached": {name: reached(found["spend"], v) for name, v in found["rmse"].items()},

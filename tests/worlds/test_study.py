@@ -106,11 +106,11 @@ def test_summary_of_known_traces(modules):
     found = summary.prior(worlds)
     policies = found["policies"]
     assert policies["active"]["settled"]["mean"] == pytest.approx(0.5)
-    assert policies["sobol"]["settled"]["mean"] == pytest.approx(2.0)  # never: the budget
-    assert policies["sobol"]["settled"]["ratio"] == pytest.approx(4.0)
+    assert policies["sobol"]["settled"]["mean"] == pytest.approx(4.0)  # never: the budget
+    assert policies["sobol"]["settled"]["ratio"] == pytest.approx(8.0)
     assert policies["sobol"]["narrowed"]["ratio"] == pytest.approx(2.0)
-    assert policies["active"]["rmse"] == pytest.approx([0.2, 0.2, 0.01, 0.01, 0.01])
-    assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0]
+    assert policies["active"]["rmse"] == pytest.approx([0.2, 0.2, *[0.01] * 4])
+    assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     assert found["endings"]["active"]["certified"]["covered"] == 3
     assert found["endings"]["sobol"]["refused"]["covered"] == 0
     assert found["endings"]["sobol"]["certified"]["worlds"] == 0
