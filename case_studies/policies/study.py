@@ -54,7 +54,7 @@ class Plays:
     study : str
         One of STUDIES.
     policies : tuple of str
-        Names; the first plays in worlds whose CMR is 0 or 1, too.
+        Names; the first of COMPARED alone plays in worlds whose CMR is 0 or 1, too.
     """
 
     study: str
@@ -78,7 +78,8 @@ class Plays:
         grid = grid_ratios(kind) if kind in REPLAYS else GRID_RATIOS
         opened = opening(world, rules, seed)
         # Where no ratio is critical there is nothing to reach: only calibration asks for a play.
-        names = self.policies if 0.0 < world.truth < 1.0 else self.policies[:1]
+        inside = 0.0 < world.truth < 1.0
+        names = [name for name in self.policies if inside or name == COMPARED[0]]
         traces = {
             name: play(world, POLICIES[name](seed, grid), rules, seed, opened).to_dict()
             for name in names
