@@ -70,19 +70,20 @@ def _order(policies: dict[str, Any]) -> list[str]:
     return [name for name in NAMES if name in policies]
 
 
-def _costs(policies: dict[str, Any], worlds: int) -> str:
+def _costs(data: dict[str, Any]) -> str:
     rows = []
-    for name in _order(policies):
-        cells = [NAMES[name]]
+    for name in _order(data["costs"]):
+        own = data["costs"][name]
+        cells = [NAMES[name], str(own["worlds"])]
         for measure in MEASURES:
-            m = policies[name][measure]
+            m = own[measure]
             times = f"{m['ratio']:.2f}"
-            if worlds >= RESAMPLED:
+            if own["worlds"] >= RESAMPLED:
                 times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
             times = "1" if name == "active" else times
-            cells += [f"{m['mean']:.2f}", f"{m['reached']} of {worlds}", times]
-        rows.append([*cells, f"{policies[name]['runs']:.0f}"])
-    head = ["policy"]
+            cells += [f"{m['mean']:.2f}", f"{100 * m['reached'] / own['worlds']:.0f} %", times]
+        rows.append([*cells, f"{data['policies'][name]['runs']:.0f}"])
+    head = ["policy", "worlds"]
     for words in MEASURES.values():
         head += [f"{words}: mean spend", "reached", "times active"]
     return _table([*head, "runs"], rows)
@@ -92,28 +93,30 @@ def _prior(folder: Path) -> str:
     data = _read(folder, "prior")
     note = (
         f"{data['worlds']} worlds from the prior, of {ASKED} that were asked for; in"
-        f" {data['inside']} the CMR lies between 0 and 1, and there all policies played. Spend in"
-        f" runs of the target's size and tokens, counted as {data['budget']:g} where a policy had"
-        " not arrived when its budget was gone, so ratios are the nearer to 1 the more often that"
-        " was so. In brackets: 90 % bootstrap intervals, worlds in pairs."
+        f" {data['inside']} the CMR lies between 0 and 1, and there policies were compared. Spend"
+        f" in runs of the target's size and tokens, counted as {data['budget']:g} where a policy"
+        " had not arrived when its budget was gone, so ratios are the nearer to 1 the more often"
+        " that was so. A policy is compared with *active* in the worlds in which both played; in"
+        " brackets: 90 % bootstrap intervals, worlds in pairs. Tables and plot below are of the"
+        f" {data['together']} worlds in which all played."
     )
-    return f"{note}\n\n{_costs(data['policies'], data['inside'])}"
+    return f"{note}\n\n{_costs(data)}"
 
 
 def _goals(folder: Path) -> str:
     data = _read(folder, "prior")
-    policies, budget = data["policies"], data["budget"]
-    most = [f"{budget / policies['active'][m]['mean']:.1f} ({w})" for m, w in MEASURES.items()]
+    costs, budget = data["costs"], data["budget"]
+    most = [f"{budget / costs['active'][m]['mean']:.1f} ({w})" for m, w in MEASURES.items()]
     lines = [
         f"- A policy that never arrives counts as having spent the budget of {budget:g}: the"
         f" largest ratios that could be seen are {' and '.join(most)}."
     ]
     for name, goal in GOALS.items():
-        if name not in policies:
+        if name not in costs:
             continue
         found = []
         for measure, words in MEASURES.items():
-            m = policies[name][measure]
+            m = costs[name][measure]
             state = (
                 "reached" if m["ratio"] >= goal
                 else "not told apart from it" if m["ratio_upper"] >= goal
@@ -156,7 +159,7 @@ def _share(hits: int, of: int) -> str:
 
 
 def _misspecified(folder: Path) -> str:
-    kinds = {"well specified": _read(folder, "prior")}
+    kinds = {"well specified": _read(folder, "prior")["well_specified"]}
     kinds |= {KINDS[k]: v for k, v in (_read(folder, "misspecified") or {}).items()}
     rows = []
     for title, data in kinds.items():
@@ -256,9 +259,8 @@ def _replay(folder: Path) -> str:
         t = data["truth"]
         parts.append(
             f"**{KINDS[kind]}**: the whole table ({t['runs']} runs) says {t['median']:.3f}"
-            f" [{t['lower']:.3f}, {t['upper']:.3f}]; {data['plays']} plays to a budget of"
-            f" {data['budget']:.1f} full runs, which is that of the grid.\n\n"
-            + _costs(data["policies"], data["plays"])
+            f" [{t['lower']:.3f}, {t['upper']:.3f}]; {data['worlds']} plays to a budget of"
+            f" {data['budget']:.1f} full runs, which is that of the grid.\n\n" + _costs(data)
         )
     return "\n\n".join(parts)
 

@@ -113,3 +113,6 @@ POLICIES: dict[str, Callable[[int, tuple[float, ...]], Policy]] = {
 COMPARED = (
     "active", "variance", "v_optimal", "sobol", "grid", "random", "d_optimal", "straddle"
 )  # fmt: skip
+#: Those that play where the law is wrong: a matter of how certain one becomes, which the
+#: space-filling design shows as well.
+WRONG_LAW = ("active", "sobol")

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from replays import REPLAYS, grid_ratios, replay
-from settings import COMPARED, GRID_RATIOS, POLICIES, RULES, SPACE
+from settings import COMPARED, GRID_RATIOS, POLICIES, RULES, SPACE, WRONG_LAW
 from worlds import KINDS, misspecified, well_specified
 
 from bayescmr.checks.journal import Journal
@@ -30,10 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED = 6
 #: Of the code that chooses, fits and judges: a change there makes other traces, and another study.
 VERSION = 3
-#: A wrong law is a matter of how certain one becomes, which the space-filling design shows as well.
 PLAYED = {
     "prior": COMPARED,
-    "misspecified": ("active", "sobol"),
+    "misspecified": WRONG_LAW,
     "replay": COMPARED,
     "published": COMPARED,
 }

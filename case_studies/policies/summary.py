@@ -10,13 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from settings import BUDGET, ERROR, FULL_RUN, LEVELS, RISK, SHOWN, WIDTH
+from settings import (
+    BUDGET,
+    COMPARED,
+    ERROR,
+    FULL_RUN,
+    LEVELS,
+    RISK,
+    SHOWN,
+    WIDTH,
+    WRONG_LAW,
+)
 
 from bayescmr.checks.journal import read_journal
 from bayescmr.worlds import Trace
@@ -29,12 +39,18 @@ from bayescmr.worlds.metrics import (
     restricted,
     settled,
 )
+from bayescmr.worlds.trace import Round
 
 ROOT = Path(__file__).resolve().parents[2]
 Float = npt.NDArray[np.float64]
 SEED = 5
 #: A fit made as soon as a level was passed counts at that level although it cost a little more.
 SLACK = 1.25
+#: What is waited for.
+MEASURES: dict[str, tuple[Callable[[Trace, float], float], float]] = {
+    "settled": (settled, ERROR),
+    "narrowed": (narrowed, WIDTH),
+}
 #: Root mean square error that is waited for.
 RMSE = 0.04
 #: Of the CMR at the target, from 1,000 draws in four chains: what its interval can bear.
@@ -74,56 +90,74 @@ def together(worlds: list[dict[str, Any]], policies: Iterable[str]) -> list[dict
     return [w["traces"] for w in worlds if all(name in w["traces"] for name in wanted)]
 
 
-def compared(traces: list[dict[str, Trace]], cap: float, slack: float = SLACK) -> dict[str, Any]:
-    """Every policy against the first: FLOPs to an error and to a width, in full runs."""
-    names = list(traces[0])
-    unit = traces[0][names[0]].full_run
-    cap_runs = cap / unit
+def names_of(worlds: list[dict[str, Any]]) -> list[str]:
+    """All policies that played somewhere, the one that others are compared with first."""
+    found = dict.fromkeys(name for w in worlds for name in w["traces"])
+    return sorted(found, key=lambda name: name != COMPARED[0])
+
+
+def costs(worlds: list[dict[str, Any]], cap: float) -> dict[str, Any]:
+    """FLOPs to an error and to a width, in full runs, of each policy in the worlds it played.
+
+    What others cost is compared with the first in the worlds that both played.
+    """
+    names = names_of(worlds)
     found: dict[str, Any] = {}
-    measures = {"settled": settled, "narrowed": narrowed}
-    costs = {
-        m: {
-            n: restricted([f(t[n], ERROR if m == "settled" else WIDTH) / unit for t in traces],
-                          cap_runs)
-            for n in names
-        }
-        for m, f in measures.items()
-    }  # fmt: skip
     for name in names:
-        found[name] = {
-            "rmse": [_rmse([at(t[name], slack * b) for t in traces], traces, name)
-                     for b in levels(cap)],
-            "median_error": [float(np.median([abs(at(t[name], slack * b).median - t[name].truth)
-                                              for t in traces])) for b in levels(cap)],
-            "regret": [float(np.mean([regret(at(t[name], slack * b), t[name].truth, RISK)
-                                      for t in traces])) for b in levels(cap)],
-            "coverage": [float(np.mean([covers(at(t[name], slack * b), t[name].truth)
-                                        for t in traces])) for b in levels(cap)],
-            "width": [float(np.mean([at(t[name], slack * b).width for t in traces]))
-                      for b in levels(cap)],
-            "runs": float(np.mean([t[name].rounds[-1].runs for t in traces])),
-        }  # fmt: skip
-        for m in measures:
-            own, first = costs[m][name], costs[m][names[0]]
-            ratio = ratio_interval(first, own, seed=SEED)
-            found[name][m] = {
+        pairs = together(worlds, (names[0], name))
+        unit = pairs[0][name].full_run
+        found[name] = {"worlds": len(pairs)}
+        for measure, (reaches, goal) in MEASURES.items():
+            first, own = (
+                restricted([reaches(t[n], goal) / unit for t in pairs], cap / unit)
+                for n in (names[0], name)
+            )
+            ratio, lower, upper = ratio_interval(first, own, seed=SEED)
+            found[name][measure] = {
                 "mean": float(own.mean()),
-                "reached": int((own < cap_runs).sum()),
-                "ratio": ratio[0],
-                "ratio_lower": ratio[1],
-                "ratio_upper": ratio[2],
+                "reached": int((own < cap / unit).sum()),
+                "ratio": ratio,
+                "ratio_lower": lower,
+                "ratio_upper": upper,
             }
     return found
+
+
+def compared(traces: list[dict[str, Trace]], cap: float) -> dict[str, Any]:
+    """Error, width, regret and coverage after each spend, of policies in the same worlds."""
+    spends = [SLACK * spend for spend in levels(cap)]
+    found = {}
+    for name in traces[0]:
+        own = [t[name] for t in traces]
+        found[name] = {
+            "rmse": rmse(own, spends),
+            "median_error": averages(own, spends, lambda r, t: abs(r.median - t), np.median),
+            "regret": averages(own, spends, lambda r, t: regret(r, t, RISK)),
+            "coverage": averages(own, spends, covers),
+            "width": averages(own, spends, lambda r, t: r.width),
+            "runs": float(np.mean([t.rounds[-1].runs for t in own])),
+        }
+    return found
+
+
+def averages(
+    traces: list[Trace],
+    spends: Iterable[float],
+    of: Callable[[Round, float], float],
+    average: Callable[[list[float]], Any] = np.mean,
+) -> list[float]:
+    """Average over worlds of something about the fit after each spend, and the truth."""
+    return [float(average([of(at(t, spend), t.truth) for t in traces])) for spend in spends]
+
+
+def rmse(traces: list[Trace], spends: Iterable[float]) -> list[float]:
+    """Root mean square error of the median after each spend."""
+    return [v**0.5 for v in averages(traces, spends, lambda r, t: (r.median - t) ** 2)]
 
 
 def levels(cap: float) -> list[float]:
     """Spends at which policies are compared, FLOPs."""
     return [cap * level / LEVELS[-1] for level in SHOWN]
-
-
-def _rmse(rounds: list[Any], traces: list[dict[str, Trace]], name: str) -> float:
-    errors = [r.median - t[name].truth for r, t in zip(rounds, traces, strict=True)]
-    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def ending(traces: list[Trace]) -> dict[str, Any]:
@@ -217,21 +251,17 @@ def convergence(traces: list[Trace]) -> dict[str, int]:
 
 def curves(traces: list[dict[str, Trace]]) -> dict[str, Any]:
     """Root mean square error and median width at many spends: for the plot."""
-    unit = next(iter(traces[0].values())).full_run
     spends = np.geomspace(0.03, BUDGET / FULL_RUN, 80)
+    own = {name: [t[name] for t in traces] for name in traces[0]}
+    costs = spends * own[COMPARED[0]][0].full_run
     return {
         "spend": spends.round(4).tolist(),
-        "rmse": {
-            name: [round(_rmse([at(t[name], s * unit) for t in traces], traces, name), 4)
-                   for s in spends]
-            for name in traces[0]
-        },
+        "rmse": {n: [round(v, 4) for v in rmse(o, costs)] for n, o in own.items()},
         "width": {
-            name: [round(float(np.median([at(t[name], s * unit).width for t in traces])), 4)
-                   for s in spends]
-            for name in traces[0]
+            n: [round(v, 4) for v in averages(o, costs, lambda r, t: r.width, np.median)]
+            for n, o in own.items()
         },
-    }  # fmt: skip
+    }
 
 
 def reached(spend: list[float], error: list[float]) -> float | None:
@@ -244,54 +274,62 @@ def reached(spend: list[float], error: list[float]) -> float | None:
 def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds drawn from the prior."""
     inside = [w for w in worlds if 0 < w["truth"] < 1]
-    names = max((list(w["traces"]) for w in worlds), key=len)
-    traces = together(inside, names)
+    names = names_of(worlds)
+    traces = [{name: t[name] for name in names} for t in together(inside, names)]
     return {
         "worlds": len(worlds),
-        "inside": len(traces),
+        "inside": len(inside),
+        "together": len(traces),
         "budget": BUDGET / FULL_RUN,
         "spends": [level / FULL_RUN for level in SHOWN],
+        "costs": costs(inside, BUDGET),
         "policies": compared(traces, BUDGET),
         "curves": (found := curves(traces)),
         "rmse_reached": {name: reached(found["spend"], v) for name, v in found["rmse"].items()},
         "target_rmse": RMSE,
-        "endings": {n: ending([t[n] for t in traces]) for n in names},
-        "convergence": {n: convergence([t[n] for t in traces]) for n in names},
-        "calibration": calibrated([w["traces"]["active"] for w in worlds]),
+        "well_specified": summary(inside, BUDGET, WRONG_LAW),
+        "convergence": {n: convergence([t[n] for t in together(worlds, [n])]) for n in names},
+        "calibration": calibrated([t[names[0]] for t in together(worlds, names[:1])]),
     }
 
 
 def misspecified(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds with a law that is not the fitted one, by kind."""
-    found = {}
-    for kind in dict.fromkeys(w["kind"] for w in worlds):
-        own = [w for w in worlds if w["kind"] == kind]
-        traces = together(own, own[0]["traces"])
-        found[kind] = {
-            "worlds": len(traces),
-            "policies": compared(traces, BUDGET),
-            "endings": {n: ending([t[n] for t in traces]) for n in traces[0]},
-            "convergence": {n: convergence([t[n] for t in traces]) for n in traces[0]},
-        }
-    return found
+    return {kind: summary(own, BUDGET, WRONG_LAW) for kind, own in by_kind(worlds)}
 
 
 def replayed(worlds: list[dict[str, Any]], truths: dict[str, Any]) -> dict[str, Any]:
     """Summary of the replays, by table: worlds differ by the policies' own chance alone."""
     found = {}
-    for kind in dict.fromkeys(w["kind"] for w in worlds):
-        traces = together(own := [w for w in worlds if w["kind"] == kind], own[0]["traces"])
+    for kind, own in by_kind(worlds):
         # All play to the same budget; what they had spent by then differs by a run at most.
-        cap = max(t.rounds[-1].spent for trace in traces for t in trace.values())
+        ends = [t for w in own for t in w["traces"].values()]
+        cap = max(t.rounds[-1].spent for t in ends)
         found[kind] = {
-            "plays": len(traces),
             "truth": truths[kind],
-            "budget": cap / next(iter(traces[0].values())).full_run,
-            "policies": compared(traces, cap),
-            "endings": {n: ending([t[n] for t in traces]) for n in traces[0]},
-            "convergence": {n: convergence([t[n] for t in traces]) for n in traces[0]},
+            "budget": cap / ends[0].full_run,
+            **summary(own, cap, names_of(own)),
         }
     return found
+
+
+def by_kind(worlds: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Worlds of each kind."""
+    for kind in dict.fromkeys(w["kind"] for w in worlds):
+        yield kind, [w for w in worlds if w["kind"] == kind]
+
+
+def summary(worlds: list[dict[str, Any]], cap: float, names: Iterable[str]) -> dict[str, Any]:
+    """What is told of policies that played in worlds of one kind."""
+    names = list(names)
+    traces = [{name: t[name] for name in names} for t in together(worlds, names)]
+    return {
+        "worlds": len(traces),
+        "costs": costs([{"traces": t} for t in traces], cap),
+        "policies": compared(traces, cap),
+        "endings": {n: ending([t[n] for t in traces]) for n in names},
+        "convergence": {n: convergence([t[n] for t in traces]) for n in names},
+    }
 
 
 def main() -> None:

@@ -103,19 +103,23 @@ def test_summary_of_known_traces(modules):
         {"kind": "a", "index": i, "truth": 0.5, "traces": {"active": good, "sobol": bad}}
         for i in range(3)
     ]
+    worlds.append({"kind": "a", "index": 3, "truth": 0.5, "traces": {"active": good}})
     found = summary.prior(worlds)
-    policies = found["policies"]
-    assert policies["active"]["settled"]["mean"] == pytest.approx(0.5)
-    assert policies["sobol"]["settled"]["mean"] == pytest.approx(4.0)  # never: the budget
-    assert policies["sobol"]["settled"]["ratio"] == pytest.approx(8.0)
-    assert policies["sobol"]["narrowed"]["ratio"] == pytest.approx(2.0)
+    costs, policies = found["costs"], found["policies"]
+    assert (found["worlds"], found["inside"], found["together"]) == (4, 4, 3)
+    assert (costs["active"]["worlds"], costs["sobol"]["worlds"]) == (4, 3)
+    assert costs["active"]["settled"]["mean"] == pytest.approx(0.5)
+    assert costs["sobol"]["settled"]["mean"] == pytest.approx(4.0)  # never: the budget
+    assert costs["sobol"]["settled"]["ratio"] == pytest.approx(8.0)
+    assert costs["sobol"]["narrowed"]["ratio"] == pytest.approx(2.0)
     assert policies["active"]["rmse"] == pytest.approx([0.2, 0.2, *[0.01] * 4])
     assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
-    assert found["endings"]["active"]["certified"]["covered"] == 3
-    assert found["endings"]["sobol"]["refused"]["covered"] == 0
-    assert found["endings"]["sobol"]["certified"]["worlds"] == 0
-    assert found["calibration"]["covered"] == 3
-    assert found["calibration"]["pit_values"] == 12
+    endings = found["well_specified"]["endings"]
+    assert endings["active"]["certified"]["covered"] == 3
+    assert endings["sobol"]["refused"]["covered"] == 0
+    assert endings["sobol"]["certified"]["worlds"] == 0
+    assert found["calibration"]["covered"] == 4
+    assert found["calibration"]["pit_values"] == 16
     json.dumps(found, allow_nan=False)
 
 
@@ -173,8 +177,8 @@ def test_a_changed_result_changes_the_page(page, script, repo_root, tmp_path):
     for path in (repo_root / "docs" / "policies").glob("*.json"):
         data = json.loads(path.read_text(encoding="utf-8"))
         if path.name == "prior.json":
-            data["policies"]["sobol"]["narrowed"] |= {"ratio": 1.234, "ratio_upper": 1.3}
-            data["endings"]["active"]["certified"] |= {"covered": 1, "worlds": 8}
+            data["costs"]["sobol"]["narrowed"] |= {"ratio": 1.234, "ratio_upper": 1.3}
+            data["well_specified"]["endings"]["active"]["certified"] |= {"covered": 1, "worlds": 8}
         (tmp_path / path.name).write_text(json.dumps(data), encoding="utf-8")
     changed = script["render"](page, tmp_path)
     assert "width 0.08: 1.23 times, **not reached**" in changed
