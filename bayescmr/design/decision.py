@@ -31,8 +31,13 @@ def expected_loss(draws: Float, ratio: float, risk: float) -> float:
         In (0, 1).
     """
     _check(risk)
-    short = draws - ratio
-    return float(np.mean(np.maximum(short, -short * (1.0 - risk) / risk)))
+    return float(np.mean(losses(draws, ratio, risk)))
+
+
+def losses(cmr: Float, ratio: float, risk: float) -> Float:
+    """Loss of a ratio where the CMR is each of some values, in units of a ratio forgone."""
+    short = np.asarray(cmr - ratio)
+    return np.asarray(np.maximum(short, -short * (1.0 - risk) / risk))
 
 
 def irreducible(outlook: Outlook) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
+from bayescmr.design.decision import losses
 from bayescmr.design.outlook import Float
 from bayescmr.errors import DesignError
 
@@ -75,9 +76,8 @@ def width(draws: Float, probability: float, ess: float) -> Estimate:
 def regret(draws: Float, risk: float, ess: float) -> Estimate:
     """Expected loss of the best decision, in units of a ratio forgone.
 
-    The loss of a decision R where the critical ratio is psi is ``psi - R`` where R is too low, and
-    ``(1 - risk) / risk`` times ``R - psi`` where it is too high. The best decision is the quantile
-    at ``risk``. It is also the value of perfect information about ``draws``.
+    Of the quantile at ``risk``, which is the best decision; see `bayescmr.design.decision`. It is
+    also the value of perfect information about ``draws``.
 
     Parameters
     ----------
@@ -89,8 +89,7 @@ def regret(draws: Float, risk: float, ess: float) -> Estimate:
         Effective number of draws.
     """
     _require(draws, risk, ess)
-    short = draws - np.quantile(draws, risk)
-    loss = np.maximum(short, -short * (1 - risk) / risk)
+    loss = losses(draws, float(np.quantile(draws, risk)), risk)
     # The decision is a minimum: its own error changes the mean only to second order.
     return Estimate(float(loss.mean()), float(loss.std() / np.sqrt(ess)))
 

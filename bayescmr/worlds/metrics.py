@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from bayescmr.design.decision import losses
 from bayescmr.worlds.trace import Round, Trace
 
 Float = npt.NDArray[np.float64]
@@ -47,8 +48,7 @@ def covers(one: Round, truth: float) -> bool:
 
 def regret(one: Round, truth: float, risk: float) -> float:
     """Loss of the decision, in ratios forgone; too much costs (1 - risk) / risk times as much."""
-    short = truth - one.decision
-    return max(short, -short * (1.0 - risk) / risk)
+    return float(losses(np.array(truth), one.decision, risk))
 
 
 def restricted(costs: Sequence[float], cap: float) -> Float:
