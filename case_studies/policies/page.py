@@ -81,11 +81,14 @@ def _costs(data: dict[str, Any]) -> str:
             if own["worlds"] >= RESAMPLED:
                 times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
             times = "1" if name == "active" else times
-            cells += [f"{m['mean']:.2f}", f"{100 * m['reached'] / own['worlds']:.0f} %", times]
+            low, middle, high = m["quartiles"]
+            typical = "1" if name == "active" else f"{middle:.1f} ({low:.1f} to {high:.1f})"
+            share = f"{100 * m['reached'] / own['worlds']:.0f} %"
+            cells += [f"{m['mean']:.2f}", share, times, typical]
         rows.append([*cells, f"{data['policies'][name]['runs']:.0f}"])
     head = ["policy", "worlds"]
     for words in MEASURES.values():
-        head += [f"{words}: mean spend", "reached", "times active"]
+        head += [f"{words}: mean spend", "reached", "times active", "in single worlds"]
     return _table([*head, "runs"], rows)
 
 
@@ -97,8 +100,9 @@ def _prior(folder: Path) -> str:
         f" in runs of the target's size and tokens, counted as {data['budget']:g} where a policy"
         " had not arrived when its budget was gone, so ratios are the nearer to 1 the more often"
         " that was so. A policy is compared with *active* in the worlds in which both played; in"
-        " brackets: 90 % bootstrap intervals, worlds in pairs. Tables and plot below are of the"
-        f" {data['together']} worlds in which all played."
+        " brackets: 90 % bootstrap intervals, worlds in pairs; last of each, the median over worlds"
+        " of how many times dearer it was there, and quartiles. Tables and plot below are of the"
+        f" {data['together']} worlds in which all policies played that are in them."
     )
     return f"{note}\n\n{_costs(data)}"
 

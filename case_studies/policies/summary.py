@@ -51,6 +51,8 @@ MEASURES: dict[str, tuple[Callable[[Trace, float], float], float]] = {
     "settled": (settled, ERROR),
     "narrowed": (narrowed, WIDTH),
 }
+#: Share of the worlds that a policy must have played to be shown beside others in the same ones.
+MOST = 0.75
 #: Root mean square error that is waited for.
 RMSE = 0.04
 #: Of the CMR at the target, from 1,000 draws in four chains: what its interval can bear.
@@ -99,7 +101,8 @@ def names_of(worlds: list[dict[str, Any]]) -> list[str]:
 def costs(worlds: list[dict[str, Any]], cap: float) -> dict[str, Any]:
     """FLOPs to an error and to a width, in full runs, of each policy in the worlds it played.
 
-    What others cost is compared with the first in the worlds that both played.
+    What others cost is compared with the first in the worlds that both played: the ratio of means,
+    which the worlds where neither arrives pull to 1, and quartiles of the ratio in each world.
     """
     names = names_of(worlds)
     found: dict[str, Any] = {}
@@ -119,6 +122,7 @@ def costs(worlds: list[dict[str, Any]], cap: float) -> dict[str, Any]:
                 "ratio": ratio,
                 "ratio_lower": lower,
                 "ratio_upper": upper,
+                "quartiles": np.quantile(own / first, [0.25, 0.5, 0.75]).tolist(),
             }
     return found
 
@@ -275,7 +279,8 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds drawn from the prior."""
     inside = [w for w in worlds if 0 < w["truth"] < 1]
     names = names_of(worlds)
-    traces = [{name: t[name] for name in names} for t in together(inside, names)]
+    shown = [n for n in names if len(together(inside, [n])) >= MOST * len(inside)]
+    traces = [{name: t[name] for name in shown} for t in together(inside, shown)]
     return {
         "worlds": len(worlds),
         "inside": len(inside),
