@@ -85,7 +85,7 @@ def _costs(data: dict[str, Any]) -> str:
             typical = "1" if name == "active" else f"{middle:.1f} ({low:.1f} to {high:.1f})"
             share = f"{100 * m['reached'] / own['worlds']:.0f} %"
             cells += [f"{m['mean']:.2f}", share, times, typical]
-        rows.append([*cells, f"{data['policies'][name]['runs']:.0f}"])
+        rows.append([*cells, f"{own['runs']:.0f}"])
     head = ["policy", "worlds"]
     for words in MEASURES.values():
         head += [f"{words}: mean spend", "reached", "times active", "in single worlds"]

@@ -109,7 +109,10 @@ def costs(worlds: list[dict[str, Any]], cap: float) -> dict[str, Any]:
     for name in names:
         pairs = together(worlds, (names[0], name))
         unit = pairs[0][name].full_run
-        found[name] = {"worlds": len(pairs)}
+        found[name] = {
+            "worlds": len(pairs),
+            "runs": float(np.mean([t[name].rounds[-1].runs for t in pairs])),
+        }
         for measure, (reaches, goal) in MEASURES.items():
             first, own = (
                 restricted([reaches(t[n], goal) / unit for t in pairs], cap / unit)
@@ -139,7 +142,6 @@ def compared(traces: list[dict[str, Trace]], cap: float) -> dict[str, Any]:
             "regret": averages(own, spends, lambda r, t: regret(r, t, RISK)),
             "coverage": averages(own, spends, covers),
             "width": averages(own, spends, lambda r, t: r.width),
-            "runs": float(np.mean([t.rounds[-1].runs for t in own])),
         }
     return found
 
