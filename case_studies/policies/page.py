@@ -131,21 +131,6 @@ def _goals(folder: Path) -> str:
     return "\n".join(lines)
 
 
-def _reached(folder: Path) -> str:
-    data = _read(folder, "prior")
-    found, rows = data["rmse_reached"], []
-    for name in _order(found):
-        spend = found[name]
-        times = "more than " if spend is None else ""
-        own = found["active"]
-        ratio = "-"
-        if own is not None:
-            ratio = f"{times}{(data['budget'] if spend is None else spend) / own:.1f}"
-        rows.append([NAMES[name], "never" if spend is None else f"{spend:.2f}", ratio])
-    error = f"root mean square error at most {data['target_rmse']:g} for good, from a spend of"
-    return _table(["policy", error, "times active"], rows)
-
-
 def _by_level(measure: str, digits: int) -> Callable[[Path], str]:
     def block(folder: Path) -> str:
         data = _read(folder, "prior")
@@ -292,7 +277,6 @@ def _convergence(folder: Path) -> str:
 BLOCKS: dict[str, Callable[[Path], str]] = {
     "prior": _prior,
     "goals": _goals,
-    "reached": _reached,
     "rmse": _by_level("rmse", 3),
     "median_error": _by_level("median_error", 3),
     "regret": _by_level("regret", 2),

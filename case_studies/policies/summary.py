@@ -53,8 +53,6 @@ MEASURES: dict[str, tuple[Callable[[Trace, float], float], float]] = {
 }
 #: Share of the worlds that a policy must have played to be shown beside others in the same ones.
 MOST = 0.75
-#: Root mean square error that is waited for.
-RMSE = 0.04
 #: Of the CMR at the target, from 1,000 draws in four chains: what its interval can bear.
 MAX_RHAT, MIN_ESS = 1.05, 100.0
 
@@ -270,13 +268,6 @@ def curves(traces: list[dict[str, Trace]]) -> dict[str, Any]:
     }
 
 
-def reached(spend: list[float], error: list[float]) -> float | None:
-    """Spend from which an error stays at most RMSE; None where it does not."""
-    above = [s for s, e in zip(spend, error, strict=True) if e > RMSE]
-    left = [s for s in spend if not above or s > above[-1]]
-    return left[0] if left else None
-
-
 def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds drawn from the prior."""
     inside = [w for w in worlds if 0 < w["truth"] < 1]
@@ -291,9 +282,7 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
         "spends": [level / FULL_RUN for level in SHOWN],
         "costs": costs(inside, BUDGET),
         "policies": compared(traces, BUDGET),
-        "curves": (found := curves(traces)),
-        "rmse_reached": {name: reached(found["spend"], v) for name, v in found["rmse"].items()},
-        "target_rmse": RMSE,
+        "curves": curves(traces),
         "well_specified": summary(inside, BUDGET, WRONG_LAW),
         "convergence": {n: convergence([t[n] for t in together(worlds, [n])]) for n in names},
         "calibration": calibrated([t[names[0]] for t in together(worlds, names[:1])]),
