@@ -117,7 +117,7 @@ def replay(name: str) -> tuple[ReplayWorld, Rules]:
     budget = sum(
         float(space.flops(size, 0.0, space.checkpoints[size])[-1]) for size in space.sizes
     ) * len(ratios)
-    levels = tuple(budget / 2**k for k in range(5, -1, -1))
+    levels = tuple(budget / 2 ** (k / 2) for k in range(10, -1, -1))
     return world, replace(RULES, first=first, budget=budget, levels=levels)
 
 
