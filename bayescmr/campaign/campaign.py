@@ -13,17 +13,19 @@ from typing import Any
 
 import pandas as pd
 
+from bayescmr.campaign.added import added_runs
 from bayescmr.campaign.config import Config, config_of, read_config
 from bayescmr.campaign.controller import Controller, beating
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.first import first_runs
+from bayescmr.campaign.folder import own_folder
 from bayescmr.campaign.records import BY_HAND, Attempt, Budget, Outcome, RoundRow
 from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
 from bayescmr.runners.base import Status
-from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of, split_command
+from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of
 from bayescmr.runs import read_runs
 
 #: Seconds without a beat after which another controller is taken for dead.
@@ -127,19 +129,23 @@ class Campaign:
         Raises
         ------
         CampaignError, DesignError, RunTableError
-            The name is taken, the first runs cost more than the budget, or the run table that
-            it begins with cannot be used. Nothing is made.
+            The name or the folder is taken, the first runs cost more than the budget, or the run
+            table that it begins with cannot be used. Nothing is made.
         """
         if not isinstance(config, Config):
             config = read_config(config)
         first_runs(config)
         if config.probe is not None:
-            split_command(config.probe.command)
             runner_of(config.runner).close()
-        store.create(config.name, config.data, config.budget)
+        table = None if config.runs is None else Path(config.runs)
+        if table is not None:
+            added_runs(read_runs(table).frame, table.name)
+        store.require_free(config.name)
+        with own_folder(config.folder, config.name, store.name):
+            store.create(config.name, config.data, config.budget)
         campaign = cls(store, config)
-        if config.runs is not None:
-            campaign.add(config.runs)
+        if table is not None:
+            campaign.add(table)
         return campaign
 
     @classmethod

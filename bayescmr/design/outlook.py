@@ -92,7 +92,6 @@ class Trajectory:
                 f"trajectory: got shapes {shapes}, expected those of {k} checkpoints:"
                 f" {((k,), (k, k), (k,))}"
             )
-        _finite("trajectory", mean=self.mean, noise=self.noise)
         if not (np.diff(self.cost) > 0).all() or not self.cost[0] > 0:
             raise DesignError("trajectory: cost: expected FLOPs > 0 that grow with the checkpoint")
 
@@ -150,7 +149,8 @@ class Outlook:
         draws |= {len(t.mean) for t in (*self.trajectories, *self.pending)}
         if len(draws) != 1:
             raise DesignError(f"outlook: got {sorted(draws)} draws, expected the same everywhere")
-        _finite("outlook", cmr=self.cmr, next_run=self.next_run, excess=self.excess)
+        for name in ("cmr", "next_run", "excess"):
+            _finite(f"outlook: {name}", getattr(self, name))
         known = range(len(self.trajectories))
         for pair in self.pairs:
             if pair[0] == pair[1] or not set(pair) <= set(known):
@@ -179,12 +179,11 @@ class Outlook:
         return float(sum(self.trajectories[i].cost[k] for i, k in option.parts))
 
 
-def _finite(what: str, **arrays: Float) -> None:
+def _finite(what: str, values: Float) -> None:
     """Refuse what no rule can weigh, before linear algebra fails on it without a word."""
-    for name, values in arrays.items():
-        bad = int((~np.isfinite(values)).sum())
-        if bad:
-            raise DesignError(
-                f"{what}: {name}: got {bad} of {values.size} values that are not finite, expected"
-                " numbers; the fit has draws that the law cannot compute: see whether it converged"
-            )
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise DesignError(
+            f"{what}: got {bad} of {values.size} values that are not finite, expected numbers; the"
+            " law cannot be computed at some draws: see whether the fit has converged"
+        )

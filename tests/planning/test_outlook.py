@@ -289,12 +289,3 @@ def test_draws_that_are_not_finite_are_refused_by_name(look, field, bad):
     values[7] = bad
     with pytest.raises(DesignError, match=rf"outlook: {field}: got \d+ of {values.size} values"):
         replace(look, **{field: values})
-
-
-@pytest.mark.parametrize("field", ["mean", "noise"])
-def test_expectations_that_are_not_finite_are_refused_by_name(look, field):
-    run = look.trajectories[0]
-    values = getattr(run, field).copy()
-    values[0, 0] = np.nan
-    with pytest.raises(DesignError, match=f"trajectory: {field}: got 1 of {values.size} values"):
-        replace(run, **{field: values})
