@@ -298,12 +298,12 @@ class Campaign:
             attempts = [a for a in self.store.attempts(self.name) if a.run == run]
             current = next((a for a in attempts if a.is_open), None)
             if current is None:
-                raise CampaignError(
-                    f"campaign {self.name}: run {run}: is not under way; ask for runs first"
-                )
+                raise CampaignError(f"campaign {self.name}: run {run}: {self._not_asked(attempts)}")
             tokens = max((row.tokens for row in rows), default=0)
             start = max((a.reached_tokens or 0 for a in attempts if not a.is_open), default=0)
-            status = Status("ended", _CODES[outcome])
+            # No command ended with that code.
+            words = "told to have failed" if outcome == "failed" else ""
+            status = Status("ended", _CODES[outcome], reason=words)
             end = settlement(current, status, self.config.space, start, max(start, tokens))
             if end.outcome != outcome:
                 raise CampaignError(
@@ -321,8 +321,19 @@ class Campaign:
                 reason=end.reason,
             )
 
+    def _not_asked(self, attempts: Sequence[Attempt]) -> str:
+        """Why a run, all of whose attempts are given, has nothing to be told."""
+        if attempts:
+            last = attempts[-1]
+            return (
+                f"was told already: {last.state}, {last.reached_tokens or 0} tokens; what is on"
+                " record stays, and it is asked for again where more of it is wanted"
+            )
+        known = ", ".join(a.run for a in self.store.attempts(self.name, open_only=True))
+        return f"was not asked for, expected {f'one of {known}' if known else 'a run of `ask`'}"
+
     def pause(self, reason: str = "") -> None:
-        """Choose no more runs until :meth:`resume`; what is under way goes on to its end."""
+        """Choose and begin no more runs until :meth:`resume`; what has begun goes on to its end."""
         self.store.set_state(self.name, "paused", reason or "paused by a person")
 
     def resume(self) -> None:
