@@ -255,7 +255,8 @@ def _probe(reader: Reader, top: Fields) -> Probe | None:
     if not top.has("probe"):
         return None
     fields = reader.fields(top.get("probe"), "probe", _PROBE)
-    command, words = fields.get("command"), ()
+    command = fields.get("command")
+    words: tuple[str, ...] = ()
     if isinstance(command, str) or (isinstance(command, list) and _are_texts(command)):
         try:
             words = split_command(command)
