@@ -36,6 +36,21 @@ class Reader:
             f"{self.source}: {path}got {shorten(got, 100)}, expected {expected}{tail}"
         )
 
+    def refuse(self, where: str, error: BayesCMRError, what: str = "") -> None:
+        """Note what another part says of a value that it was given.
+
+        Parameters
+        ----------
+        where : str
+            Path of the value in the file.
+        error : BayesCMRError
+            Its words.
+        what : str
+            How these words begin, where that is but another name of the place.
+        """
+        words = str(error).removeprefix(f"{what or where}: ")
+        self._problems.append(f"{self.source}: {f'{where}: ' if where else ''}{words}")
+
     @property
     def problems(self) -> tuple[str, ...]:
         """All problems noted so far."""

@@ -13,17 +13,19 @@ from typing import Any
 
 import pandas as pd
 
+from bayescmr.campaign.added import added_runs
 from bayescmr.campaign.config import Config, config_of, read_config
 from bayescmr.campaign.controller import Controller, beating
 from bayescmr.campaign.desk import Desk
 from bayescmr.campaign.first import first_runs
+from bayescmr.campaign.folder import own_folder
 from bayescmr.campaign.records import BY_HAND, Attempt, Budget, Outcome, RoundRow
 from bayescmr.campaign.running import runner_of
 from bayescmr.campaign.settlement import settlement
 from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
 from bayescmr.runners.base import Status
-from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of, split_command
+from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of
 from bayescmr.runs import read_runs
 
 #: Seconds without a beat after which another controller is taken for dead.
@@ -127,19 +129,23 @@ class Campaign:
         Raises
         ------
         CampaignError, DesignError, RunTableError
-            The name is taken, the first runs cost more than the budget, or the run table that
-            it begins with cannot be used. Nothing is made.
+            The name or the folder is taken, the first runs cost more than the budget, or the run
+            table that it begins with cannot be used. Nothing is made.
         """
         if not isinstance(config, Config):
             config = read_config(config)
         first_runs(config)
         if config.probe is not None:
-            split_command(config.probe.command)
             runner_of(config.runner).close()
-        store.create(config.name, config.data, config.budget)
+        table = None if config.runs is None else Path(config.runs)
+        if table is not None:
+            added_runs(read_runs(table).frame, table.name)
+        store.require_free(config.name)
+        with own_folder(config.folder, config.name, store.name):
+            store.create(config.name, config.data, config.budget)
         campaign = cls(store, config)
-        if config.runs is not None:
-            campaign.add(config.runs)
+        if table is not None:
+            campaign.add(table)
         return campaign
 
     @classmethod
@@ -292,12 +298,12 @@ class Campaign:
             attempts = [a for a in self.store.attempts(self.name) if a.run == run]
             current = next((a for a in attempts if a.is_open), None)
             if current is None:
-                raise CampaignError(
-                    f"campaign {self.name}: run {run}: is not under way; ask for runs first"
-                )
+                raise CampaignError(f"campaign {self.name}: run {run}: {self._not_asked(attempts)}")
             tokens = max((row.tokens for row in rows), default=0)
             start = max((a.reached_tokens or 0 for a in attempts if not a.is_open), default=0)
-            status = Status("ended", _CODES[outcome])
+            # No command ended with that code.
+            words = "told to have failed" if outcome == "failed" else ""
+            status = Status("ended", _CODES[outcome], reason=words)
             end = settlement(current, status, self.config.space, start, max(start, tokens))
             if end.outcome != outcome:
                 raise CampaignError(
@@ -315,8 +321,19 @@ class Campaign:
                 reason=end.reason,
             )
 
+    def _not_asked(self, attempts: Sequence[Attempt]) -> str:
+        """Why a run, all of whose attempts are given, has nothing to be told."""
+        if attempts:
+            last = attempts[-1]
+            return (
+                f"was told already: {last.state}, {last.reached_tokens or 0} tokens; what is on"
+                " record stays, and it is asked for again where more of it is wanted"
+            )
+        known = ", ".join(a.run for a in self.store.attempts(self.name, open_only=True))
+        return f"was not asked for, expected {f'one of {known}' if known else 'a run of `ask`'}"
+
     def pause(self, reason: str = "") -> None:
-        """Choose no more runs until :meth:`resume`; what is under way goes on to its end."""
+        """Choose and begin no more runs until :meth:`resume`; what has begun goes on to its end."""
         self.store.set_state(self.name, "paused", reason or "paused by a person")
 
     def resume(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +10,13 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bayescmr.campaign import ledger
-from bayescmr.campaign.checked import finite, mapping, one_of, printable
+from bayescmr.campaign.checked import NAME, NAME_WORDS, finite, mapping, one_of, printable
 from bayescmr.campaign.lease import Lease, acquire
 from bayescmr.campaign.ledger import BEGINNING, Change, changing
 from bayescmr.campaign.part import StorePart
 from bayescmr.campaign.records import OPEN, ROUNDING, STATES, Budget, CampaignRow, Event, State
 from bayescmr.campaign.tables import attempts, campaigns, leases, runs
 from bayescmr.errors import CampaignError
-
-_NAME = re.compile(r"\w[\w.-]*")
 
 
 class Campaigns(StorePart):
@@ -42,10 +39,8 @@ class Campaigns(StorePart):
         CampaignError
             The name is taken or ill-formed, or the configuration is no plain data.
         """
-        if not _NAME.fullmatch(name):
-            raise CampaignError(
-                f"campaign: got name {name!r}, expected letters, digits, _, . and -"
-            )
+        if not NAME.fullmatch(name):
+            raise CampaignError(f"campaign: got name {name!r}, expected {NAME_WORDS}")
         config = mapping(config, f"campaign {name}: config")
         budget = finite(budget, f"campaign {name}: budget", least=0.0)
         about = {"name": name, "config": config, "budget": budget}
@@ -57,13 +52,27 @@ class Campaigns(StorePart):
                         insert(campaigns).values(**about, **row, events=0).returning(campaigns.c.id)
                     )
             except IntegrityError:
-                raise CampaignError(
-                    f"{self._database.name}: there is a campaign {name} already; choose another"
-                    " name, or go on with that one"
-                ) from None
+                raise self._taken(name) from None
             assert key is not None
             connection.execute(insert(leases).values(campaign=key, token=0, holder=None, beats=0))
             Change(connection, key, name, budget, 0, BEGINNING, None).tell("created", about)
+
+    def require_free(self, name: str) -> None:
+        """Refuse a name that a campaign of this store has.
+
+        Raises
+        ------
+        CampaignError
+            The name is taken.
+        """
+        if name in self.campaigns():
+            raise self._taken(name)
+
+    def _taken(self, name: str) -> CampaignError:
+        return CampaignError(
+            f"{self._database.name}: there is a campaign {name} already; choose another name, or go"
+            " on with that one"
+        )
 
     def campaigns(self) -> list[str]:
         """Return the names of all campaigns, sorted."""

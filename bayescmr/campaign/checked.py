@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import math
 import operator
+import re
 from typing import Any
 
 from bayescmr.errors import CampaignError
+
+#: What a campaign may be called: a name that is also that of a folder.
+NAME = re.compile(r"\w[\w.-]*")
+NAME_WORDS = "letters, digits, _, . and -"
 
 
 def whole(value: Any, what: str, *, least: int = 0) -> int:

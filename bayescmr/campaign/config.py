@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from bayescmr.campaign.checked import NAME, NAME_WORDS
 from bayescmr.campaign.running import KINDS
 from bayescmr.cmr import Estimand, Target
 from bayescmr.cmr.estimands import ESTIMANDS
@@ -17,7 +18,8 @@ from bayescmr.planning.read_space import space_of
 from bayescmr.planning.space import Space
 from bayescmr.planning.task import Task
 from bayescmr.posterior.intervals import PROB
-from bayescmr.values import key_number
+from bayescmr.runners.contract import split_command
+from bayescmr.values import is_number, key_number
 from bayescmr.yaml_loader import parse_yaml
 
 SCHEMA = 1
@@ -146,12 +148,19 @@ def read_config(path: str | Path) -> Config:
     if isinstance(data, dict):
         home = source.resolve().parent
         # What is stored must mean the same from wherever it is read again.
-        folder = str((home / str(data.get("folder", "probes"))).resolve())
-        data = {**data, "folder": folder, "root": str(home)}
-        for key in ("runs", "model"):
-            if isinstance(data.get(key), str) and (home / data[key]).is_file():
+        data = {"folder": _own_folder(data.get("name")), "root": ".", **data}
+        for key in ("folder", "root", "runs"):
+            if isinstance(data.get(key), str) and data[key].strip():
                 data[key] = str((home / data[key]).resolve())
+        # Else it is the name of a model.
+        if isinstance(data.get("model"), str) and (home / data["model"]).is_file():
+            data["model"] = str((home / data["model"]).resolve())
     return config_of(data, str(source))
+
+
+def _own_folder(name: object) -> str:
+    """Where a campaign keeps its files unless told otherwise: apart from all others."""
+    return f"probes/{name}"
 
 
 def config_of(data: Any, source: str) -> Config:
@@ -161,6 +170,7 @@ def config_of(data: Any, source: str) -> Config:
     if top.has("schema"):
         top.check("schema", top.get("schema") == SCHEMA, f"{SCHEMA}")
     name = top.text("name", "a name")
+    top.check("name", not name or bool(NAME.fullmatch(name)), NAME_WORDS)
     target = _target(reader, top)
     domain = "?" if target is None else target.domain
     space = space_of(reader, top.get("space"), "space", domain)
@@ -179,10 +189,9 @@ def config_of(data: Any, source: str) -> Config:
     if not isinstance(review, bool):
         reader.add("review", repr(review), "true or false")
     runner = _runner(reader, top)
-    for key in ("folder", "root"):
-        top.check(key, isinstance(top.get(key, ""), str), "the path of a folder")
-    runs = top.get("runs")
-    top.check("runs", runs is None or isinstance(runs, str), "the path of a run table")
+    folder = _path(top, "folder", _own_folder(name), "the path of a folder")
+    root = _path(top, "root", "", "the path of a folder")
+    runs = _path(top, "runs", "", "the path of a run table") or None
     model = top.text("model", "a model") if top.has("model") else "turning_point"
     _check_model(reader, model)
     probe = _probe(reader, top)
@@ -209,8 +218,8 @@ def config_of(data: Any, source: str) -> Config:
         probe=probe,
         runner=runner,
         attempts=attempts,
-        folder=Path(str(top.get("folder", "probes"))).absolute(),
-        root=str(top.get("root", "")),
+        folder=Path(folder).absolute(),
+        root=root,
         runs=runs,
         data=data,
     )
@@ -226,7 +235,7 @@ def _target(reader: Reader, top: Fields) -> Target | None:
     try:
         return Target(**{key: fields.get(key) for key in _TARGET if fields.has(key)})
     except BayesCMRError as error:
-        reader.add("target", "a question that cannot be asked", str(error))
+        reader.refuse("target", error)
         return None
 
 
@@ -238,7 +247,7 @@ def _stop(reader: Reader, top: Fields) -> StopRules | None:
     try:
         return StopRules(width=width, regret=regret, price=price)
     except BayesCMRError as error:
-        reader.add("stop", "rules that cannot be kept", str(error))
+        reader.refuse("stop", error, "stop rules")
         return None
 
 
@@ -247,10 +256,18 @@ def _probe(reader: Reader, top: Fields) -> Probe | None:
         return None
     fields = reader.fields(top.get("probe"), "probe", _PROBE)
     command = fields.get("command")
-    words = command.split() if isinstance(command, str) else command
-    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
-        reader.add("probe.command", repr(command), "a list of words, for example [bayescmr, probe]")
-        words = []
+    words: tuple[str, ...] = ()
+    if isinstance(command, str) or (isinstance(command, list) and _are_texts(command)):
+        try:
+            words = split_command(command)
+        except CampaignError as error:
+            reader.refuse("probe.command", error, "command")
+    else:
+        reader.add(
+            "probe.command",
+            "nothing" if command is None else repr(command),
+            'a text, or a list of texts with numbers in quotes: [train, --rate, "0.1", "{job}"]',
+        )
     settings = fields.get("settings", {})
     by_size = fields.get("by_size", {})
     if not isinstance(settings, dict):
@@ -260,7 +277,7 @@ def _probe(reader: Reader, top: Fields) -> Probe | None:
     ):
         reader.add("probe.by_size", repr(by_size), "a mapping from sizes to mappings")
         by_size = {}
-    return Probe(tuple(words), settings, {key_number(k): v for k, v in by_size.items()})
+    return Probe(words, settings, {key_number(k): v for k, v in by_size.items()})
 
 
 def _runner(reader: Reader, top: Fields) -> Mapping[str, Any]:
@@ -269,10 +286,21 @@ def _runner(reader: Reader, top: Fields) -> Mapping[str, Any]:
         reader.add("runner", repr(runner), f"a mapping with kind: {', '.join(KINDS)}")
         return {}
     fields = Fields(reader, "runner", runner)
-    _whole(fields, "gpus_per_probe", 0, 0)
+    each, slots = _whole(fields, "gpus_per_probe", 0, 0), _whole(fields, "slots", 1, 1)
     _whole(fields, "cpus_per_probe", 1, 1)
-    if fields.get("minutes") is not None:
-        fields.check("minutes", fields.number("minutes", "minutes > 0") > 0, "minutes > 0")
+    for key, unit in (("minutes", "minutes"), ("grace", "seconds"), ("beat", "seconds")):
+        if fields.get(key) is not None:
+            fields.check(key, fields.number(key, f"{unit} > 0") > 0, f"{unit} > 0")
+    gpus = (
+        fields.list("gpus", 'a list of GPUs, for example ["0", "1"]') if fields.has("gpus") else []
+    )
+    # Else the probe for which none is left would end the campaign, each time.
+    if runner["kind"] == "local" and each * slots > len(gpus):
+        reader.add(
+            "runner.gpus_per_probe",
+            f"{each} for each of {slots} slots, but {len(gpus)} gpus",
+            "as many gpus as all slots need",
+        )
     return runner
 
 
@@ -282,15 +310,30 @@ def _check_model(reader: Reader, model: str) -> None:
     try:
         load_model(model)
     except BayesCMRError as error:
-        reader.add("model", model, str(error))
+        reader.refuse("model", error)
 
 
 def _share(fields: Fields, key: str, default: float) -> float:
     if not fields.has(key):
         return default
-    value = fields.number(key, "a share")
-    fields.check(key, 0 <= value < 1, "a number in [0, 1)")
-    return value
+    value = fields.get(key)
+    good = is_number(value) and 0 <= value < 1
+    fields.check(key, good, "a number in [0, 1)")
+    return float(value) if good else default
+
+
+def _path(fields: Fields, key: str, default: str, expected: str) -> str:
+    if not fields.has(key) or (key == "runs" and fields.get(key) is None):
+        return default
+    value = fields.get(key)
+    if isinstance(value, str) and (value.strip() or not default):
+        return value
+    fields.reader.add(fields.path(key), repr(value), expected)
+    return default
+
+
+def _are_texts(words: list[Any]) -> bool:
+    return all(isinstance(word, str) for word in words)
 
 
 def _whole(fields: Fields, key: str, default: int, least: int) -> int:

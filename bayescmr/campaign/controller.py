@@ -89,7 +89,7 @@ class Controller:
         self, *, interval: float, patience: float, watch: Callable[[], None] | None = None,
         stop: threading.Event | None = None,
     ) -> str:  # fmt: skip
-        """Go on until the campaign has stopped or is paused, and nothing is under way.
+        """Go on until the campaign has stopped or is paused, and nothing that began is under way.
 
         Parameters
         ----------
@@ -120,16 +120,25 @@ class Controller:
                     raise lost[0]
                 if watch is not None:
                     watch()
-                campaign = self.store.campaign(self.config.name)
-                if campaign.state != "running" and not self._under_way():
-                    return campaign.state
+                state = self.store.campaign(self.config.name).state
+                if self._is_over(state):
+                    return state
                 if not moved:
                     stop.wait(interval)
         return self.store.campaign(self.config.name).state
 
+    def _is_over(self, state: str) -> bool:
+        """Whether nothing is to be waited for; what a pause keeps from beginning is not."""
+        left = self._under_way()
+        if state == "paused":
+            return all(attempt.handle is None for attempt in left)
+        return state == "stopped" and not left
+
     def _look_at(self, attempt: Attempt, paused: bool) -> bool:
         if attempt.handle is None:
-            return self._submit(attempt)
+            # A pause is for machines that somebody else needs, or for a command that fails.
+            is_paused = self.store.campaign(self.config.name).state == "paused"
+            return not is_paused and self._submit(attempt)
         status = self.runner.poll(attempt.handle)
         new, tokens, fault = self._take_down(attempt)
         if status.beats != attempt.beats:

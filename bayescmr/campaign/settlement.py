@@ -85,9 +85,14 @@ def _outcome(attempt: Attempt, status: Status, reached: int, fault: str) -> tupl
     if status.exit_code == STOPPED:
         return "stopped", words
     if status.exit_code == REACHED:
+        found = (
+            f"its last loss is at {reached} tokens, expected {attempt.until}"
+            if reached
+            else f"it wrote no loss beyond tokens 0 to losses.jsonl, expected up to {attempt.until}"
+        )
         return "failed", (
-            f"the command ended with code {REACHED}, but its last loss is at {reached} tokens,"
-            f" expected {attempt.until}; a command that was stopped before ends with {STOPPED}"
+            f"the command ended with code {REACHED}, but {found}; a command that was stopped before"
+            f" ends with {STOPPED}"
         )
     return "failed", words or f"the command ended with code {status.exit_code}"
 

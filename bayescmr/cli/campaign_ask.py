@@ -31,7 +31,13 @@ _COLUMNS = ("run", "size", "domain", "ratio", "seed", "from_tokens", "until", "c
 def ask_command(
     name: Name,
     count: Annotated[
-        int, typer.Option("-n", "--count", parser=whole(1, 10**4), help="Runs to ask for at most.")
+        int,
+        typer.Option(
+            "-n",
+            "--count",
+            parser=whole(1, 10**4),
+            help="Runs to ask for at most; the first, before a fit, come together.",
+        ),
     ] = 1,
     store: StoreUrl = STORE,
     patience: Patience = 30.0,
@@ -63,7 +69,8 @@ def ask_command(
             table.writerow({**row, "checkpoints": marks})
     if not rows:
         under_way = sum(attempt.is_open for attempt in snapshot.attempts)
-        why = snapshot.reason or f"nothing more can be afforded; {under_way} are under way"
+        waits = f"tell first what came of the runs under way ({under_way})" if under_way else ""
+        why = snapshot.reason or waits or "nothing more can be afforded"
         say(f"nothing is asked for: campaign {name} is {snapshot.state}: {why}")
     code = exit_code(snapshot)
     if code:

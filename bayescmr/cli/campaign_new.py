@@ -52,6 +52,7 @@ def new_command(
             {
                 "name": config.name,
                 "store": name,
+                "folder": str(config.folder),
                 "budget": config.budget,
                 "space": config.space.whole_cost,
                 "first": [
@@ -84,6 +85,12 @@ def _print(console: Console, config: Config, first: tuple[First, ...], store: st
         f" seeds at full length, costs {space.whole_cost:.3g} FLOPs; the budget is {budget:.3g},"
         f" {budget / space.whole_cost:.0%} of that."
     )
+    rules = config.stop
+    if rules.width is rules.regret is rules.price is None:
+        console.print(
+            "It has no stop rule, so it goes on until the budget is gone and is never certified;"
+            " add `stop`, for example {width: 0.1}.",
+        )
     console.print(f"campaign {config.name} is in {store}", soft_wrap=True)
     console.print(
         f"next: bayescmr campaign {'ask' if config.probe is None else 'run'} {config.name}",

@@ -66,12 +66,12 @@ def run_command(
     console.print(screen_of(standing))
     if json_mode:
         print_json(status_dict(standing))
-    under_way = len(standing.under_way)
-    if leave.number is not None and (under_way or standing.snapshot.state == "running"):
-        warn(
-            f"left by {leave.number.name}: the probes under way ({under_way}) go on, and the same"
-            " command picks them up"
-        )
+    waiting = sum(one.handle is None for one in standing.under_way)
+    begun = len(standing.under_way) - waiting
+    if leave.number is not None and (standing.under_way or standing.snapshot.state == "running"):
+        goes_on = f"the probes under way ({begun}) go on, and the same command picks them up"
+        begins = f" and begins those that wait ({waiting})" if waiting else ""
+        warn(f"left by {leave.number.name}: {goes_on}{begins}")
         raise typer.Exit(INTERRUPTED if leave.number == signal.SIGINT else RESUME)
     if standing.snapshot.state == "paused":
         warn(f"paused: {standing.snapshot.reason}")
@@ -134,7 +134,8 @@ class _Lines:
         self._rounds = len(snapshot.rounds)
         self._ended = {a.key for a in snapshot.attempts if not a.is_open}
         if self._rounds:
-            console.print(f"{self._rounds} rounds were made before", soft_wrap=True)
+            made = "1 round was" if self._rounds == 1 else f"{self._rounds} rounds were"
+            console.print(f"{made} made before", soft_wrap=True)
 
     def look(self, snapshot: Snapshot) -> None:
         from bayescmr.cli.campaign_view import failure_line, round_line

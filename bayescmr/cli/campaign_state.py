@@ -16,7 +16,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Kept in the ledger.")]
 def pause_command(
     name: Name, store: StoreUrl = STORE, reason: Reason = "paused by a person"
 ) -> None:
-    """Choose no more runs until `resume`; those under way go on to their end.
+    """Choose and begin no more runs until `resume`; those that have begun go on to their end.
 
     [bold]Example[/bold]
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 
 from bayescmr.cli.output import new_table
@@ -77,7 +78,8 @@ def screen_of(standing: Standing) -> RenderableType:
     if failures:
         bad = counted(len(failures), "attempt", "attempts")
         parts += ["", f"{bad} went wrong; the last:"]
-        parts += [f"  {failure_line(one)}" for one in failures[-_SHOWN:]]
+        # Indented where it wraps, too.
+        parts += [Padding(failure_line(one), (0, 0, 0, 2)) for one in failures[-_SHOWN:]]
     return Group(*parts)
 
 

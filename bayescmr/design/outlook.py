@@ -149,6 +149,8 @@ class Outlook:
         draws |= {len(t.mean) for t in (*self.trajectories, *self.pending)}
         if len(draws) != 1:
             raise DesignError(f"outlook: got {sorted(draws)} draws, expected the same everywhere")
+        for name in ("cmr", "next_run", "excess"):
+            _finite(f"outlook: {name}", getattr(self, name))
         known = range(len(self.trajectories))
         for pair in self.pairs:
             if pair[0] == pair[1] or not set(pair) <= set(known):
@@ -175,3 +177,13 @@ class Outlook:
     def cost(self, option: Option) -> float:
         """FLOPs of an option."""
         return float(sum(self.trajectories[i].cost[k] for i, k in option.parts))
+
+
+def _finite(what: str, values: Float) -> None:
+    """Refuse what no rule can weigh, before linear algebra fails on it without a word."""
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise DesignError(
+            f"{what}: got {bad} of {values.size} values that are not finite, expected numbers; the"
+            " law cannot be computed at some draws: see whether the fit has converged"
+        )

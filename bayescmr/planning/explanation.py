@@ -11,6 +11,7 @@ import numpy as np
 from bayescmr.design.outlook import Candidate, Option
 from bayescmr.design.policy import Pick
 from bayescmr.planning.advice import Advice
+from bayescmr.report.words import short
 from bayescmr.values import plain
 
 #: Rivals that are shown.
@@ -45,12 +46,8 @@ class Leg:
     @property
     def words(self) -> str:
         """The run in words."""
-        what = (
-            f"go on with {self.size:.4g} parameters"
-            if self.start
-            else f"{self.size:.4g} parameters"
-        )
-        span = f"{self.start:.4g} to {self.until:.4g}" if self.start else f"{self.until:.4g}"
+        what = f"{'go on with ' if self.start else ''}{short(self.size)} parameters"
+        span = f"{short(self.start)} to {short(self.until)}" if self.start else short(self.until)
         return f"{what}, ratio {self.ratio:g}, {span} tokens, seed {self.seed}"
 
 
@@ -115,8 +112,8 @@ class Explanation:
         runs = " and ".join(leg.words for leg in self.pick.legs)
         kind = "a pair, whose worth is joint: " if len(self.pick.legs) > 1 else ""
         after = (
-            f"expected to take the {self.prob:.0%} interval from {self.width:.3f} to"
-            f" {self.pick.width:.3f} wide"
+            f"expected to take the {self.prob:.0%} interval from {100 * self.width:.3g} to"
+            f" {100 * self.pick.width:.3g} points wide"
             if math.isfinite(self.pick.width)
             else "expected to tell where the CMR lies, which most draws put at 0 or 1"
         )

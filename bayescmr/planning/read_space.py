@@ -51,6 +51,10 @@ def space_of(reader: Reader, data: Any, where: str, domain: str) -> Space | None
     marks = fields.get("checkpoints", 8)
     step = _number(fields, "step_tokens", 1, "tokens of one optimiser step, a whole number >= 1")
     fields.check("step_tokens", step >= 1 and step == int(step), "a whole number >= 1")
+    if not reader.problems:
+        least_run = min(tokens.values(), default=step)
+        # Runs are rounded up to whole steps.
+        fields.check("step_tokens", step <= least_run, f"at most a full run, {least_run:g} tokens")
     seeds = fields.get("seeds", 3)
     costs = reader.fields(fields.get("cost", {}), fields.path("cost"), _COST)
     cost = {k: _number(costs, k, getattr(Cost, k), "a number") for k in _COST if costs.has(k)}
@@ -79,7 +83,7 @@ def space_of(reader: Reader, data: Any, where: str, domain: str) -> Space | None
             run_flops=most,
         )
     except DesignError as error:
-        reader.add(where, "runs that cannot be made", str(error))
+        reader.refuse(where, error, "space")
         return None
 
 

@@ -158,7 +158,10 @@ def split_command(template: str | Sequence[str]) -> tuple[str, ...]:
         try:
             words = tuple(shlex.split(template))
         except ValueError as error:
-            raise CampaignError(f"command: got {template!r}, cannot be split ({error})") from None
+            raise CampaignError(
+                f"command: got {template!r}, cannot be split ({error}), expected words as a shell"
+                " takes them"
+            ) from None
     else:
         words = tuple(template)
     if not words or not all(isinstance(word, str) for word in words):

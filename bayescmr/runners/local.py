@@ -35,7 +35,7 @@ class LocalRunner:
     ----------
     slots : int
         Jobs at a time.
-    gpus : sequence of str
+    gpus : sequence of str or int
         GPUs to hand out, as CUDA_VISIBLE_DEVICES names them.
     grace : float
         Seconds between SIGTERM and SIGKILL, for a job that is stopped.
@@ -51,15 +51,21 @@ class LocalRunner:
     name = "local"
 
     def __init__(
-        self, slots: int = 1, gpus: Sequence[str] = (), *, grace: float = 120.0, beat: float = 5.0
+        self,
+        slots: int = 1,
+        gpus: Sequence[str | int] = (),
+        *,
+        grace: float = 120.0,
+        beat: float = 5.0,
     ) -> None:
         if slots < 1:
             raise CampaignError(f"slots: got {slots!r}, expected a whole number >= 1")
-        if len(set(gpus)) < len(gpus) or isinstance(gpus, str):
+        names = tuple(map(str, gpus))
+        if len(set(names)) < len(names) or isinstance(gpus, str):
             raise CampaignError(f"gpus: got {gpus!r}, expected a list of GPUs, each once")
         if not (grace > 0 and beat > 0):
             raise CampaignError(f"grace, beat: got {grace!r}, {beat!r}, expected seconds > 0")
-        self._slots, self._gpus = slots, tuple(gpus)
+        self._slots, self._gpus = slots, names
         self._grace, self._beat = grace, beat
         #: Folder of every attempt that was last seen under way, and its GPUs.
         self._open: dict[str, tuple[str, ...]] = {}

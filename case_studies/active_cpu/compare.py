@@ -8,6 +8,7 @@ Needs the export of the campaign and the committed results of cpu_probes; fits n
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -181,11 +182,13 @@ def figure(study: Study, path: Path) -> None:
     with style.paper():
         made = style.new_figure(5.0, 3.2)
         ax = plot_progress(progress(study), ax=made.subplots())
-        ax.axhspan(one["lower"], one["upper"], color="0.5", alpha=0.3, lw=0, zorder=0)
-        ax.annotate(
-            f"full grid: {study.grid_flops:.2g} FLOPs", (0.98, one["lower"]),
-            xycoords=("axes fraction", "data"), ha="right", va="top", fontsize=7, color="0.3",
+        power = math.floor(math.log10(study.grid_flops))
+        ax.axhspan(
+            one["lower"], one["upper"], color="0.5", alpha=0.3, lw=0, zorder=0,
+            label=f"full grid (${study.grid_flops / 10**power:.2g} \\times 10^{{{power}}}$ FLOPs)",
         )  # fmt: skip
+        # Above the axes: in them a name would lie on one of the bands.
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
         made.savefig(path, dpi=150, metadata={"Software": None})
 
 

@@ -58,7 +58,7 @@ def test_defaults(tmp_path):
     assert (config.batch, config.attempts, config.review) == (1, 3, True)
     assert config.probe is None and config.runs is None
     assert config.runner == {"kind": "local"}
-    assert config.folder == tmp_path / "probes" and config.root == str(tmp_path)
+    assert config.folder == tmp_path / "probes" / "law" and config.root == str(tmp_path)
     assert config.stop.width is config.stop.regret is config.stop.price is None
 
 
@@ -136,6 +136,27 @@ PROBLEMS = [
     ("runner", "runner: {kind: local, cpus_per_probe: 0}", "runner.cpus_per_probe"),
     ("runner", "runner: {kind: local, minutes: 0}", "runner.minutes"),
     ("runner", "runner: {kind: local, minutes: long}", "runner.minutes"),
+    ("runner", "runner: {kind: local, slots: '2'}", "runner.slots"),
+    ("runner", "runner: {kind: local, gpus: 2}", "runner.gpus"),
+    ("runner", "runner: {kind: local, grace: long}", "runner.grace"),
+    ("runner", "runner: {kind: local, beat: 0}", "runner.beat"),
+    ("runner", "runner: {kind: local, gpus_per_probe: 1}", "1 slots, but 0 gpus"),
+    (
+        "runner",
+        "runner: {kind: local, slots: 2, gpus: [0], gpus_per_probe: 1}",
+        "2 slots, but 1 gpus",
+    ),
+    ("name", "name: ../law", "name"),
+    ("folder", "folder: [a]", "folder"),
+    ("folder", "folder:", "folder"),
+    ("root", "root: 5", "root"),
+    ("probe", 'probe: {command: "train \'x"}', "probe.command"),
+    ("probe", "probe: {command: [a, '{jobs}']}", "probe.command"),
+    (
+        "space",
+        "space: {sizes: [20000], ratios: [0.5], tokens: 524288, step_tokens: 1000000}",
+        "space.step_tokens",
+    ),
     ("runs", "runs: 5", "runs"),
     ("price", "price: 5", "price"),
 ]
@@ -151,6 +172,27 @@ def test_problems_name_file_and_path(tmp_path, key, line, said):
         read_config(path)
     assert str(caught.value).startswith(str(path))
     assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "line", "said"),
+    [
+        ("target", "target: {size: -1, domain: law, tokens: 5}", "target: size: got -1,"),
+        ("stop", "stop: {width: 0}", "stop: width: got 0.0,"),
+        ("space", "space: {sizes: [20000], ratios: [2], tokens: 5}", "space: ratios: got (2.0,),"),
+        ("model", "model: no_such_model", "model: got 'no_such_model',"),
+        ("probe", "probe: {command: ''}", "probe.command: got '',"),
+    ],
+    ids=["target", "stop", "space", "model", "command"],
+)
+def test_what_another_part_says_is_said_once(tmp_path, key, line, said):
+    """Not "got a question that cannot be asked, expected size: got -1, expected ..."."""
+    rest = [one for one in LEAST.strip().splitlines() if not one.startswith(f"{key}:")]
+    path = write(tmp_path, "\n".join([*rest, line]))
+    with pytest.raises(CampaignError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: {said} expected ")
+    assert str(caught.value).count("expected") == 1
 
 
 def test_all_problems_at_once(tmp_path):
@@ -172,6 +214,29 @@ def test_no_campaign_at_all(tmp_path, text):
 def test_no_file(tmp_path):
     with pytest.raises(CampaignError, match="cannot read the campaign"):
         read_config(tmp_path / "absent.yaml")
+
+
+def test_paths_are_relative_to_the_file(tmp_path, monkeypatch):
+    """Also where they are not there, and something of that name is where one stands."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (here / "table.csv").touch()
+    monkeypatch.chdir(here)
+    config = read_config(write(there, LEAST + "root: data\nfolder: out\nruns: table.csv\n"))
+    assert config.root == str(there / "data")
+    assert config.folder == there / "out"
+    assert config.runs == str(there / "table.csv")
+
+
+def test_a_command_of_one_text_is_split_as_a_shell_splits_it(tmp_path):
+    text = LEAST + "probe: {command: python '{root}/my trainer.py' {job}}\n"
+    text = text.replace("{command: ", '{command: "').replace("{job}}", '{job}"}')
+    assert read_config(write(tmp_path, text)).probe.command == (
+        "python",
+        "{root}/my trainer.py",
+        "{job}",
+    )
 
 
 # --- which run is which ------------------------------------------------------------------------

@@ -209,10 +209,10 @@ def test_contradictory_tells_are_refused(tmp_path, world):
             campaign.tell(a.run, losses, outcome)
         assert campaign.snapshot() == before
         assert campaign.runs().empty
-    with pytest.raises(CampaignError, match="is not under way"):
+    with pytest.raises(CampaignError, match="was not asked for"):
         campaign.tell("0123456789ab", rows)
     campaign.tell(a.run, rows)
-    with pytest.raises(CampaignError, match="is not under way"):
+    with pytest.raises(CampaignError, match="was told already: done"):
         campaign.tell(a.run, rows)
 
 

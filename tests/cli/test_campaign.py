@@ -141,6 +141,15 @@ def test_new_says_what_it_is_going_to_cost(call: Call, told: Path) -> None:
     assert "1.2e+13" in call("list")[1]
 
 
+def test_new_says_that_nothing_would_stop_it(call: Call, told: Path) -> None:
+    code, out, _ = call("new", told)
+    assert (code, "no stop rule" in out) == (0, False)
+    told.write_text(TOLD.replace("name: legal", "name: endless").replace("stop:", "# stop:"))
+    code, out, _ = call("new", told)
+    assert code == 0
+    assert "no stop rule, so it goes on until the budget is gone" in " ".join(out.split())
+
+
 def test_ask_and_tell_from_the_shell(call: Call, legal: Path, tmp_path: Path) -> None:
     code, out, _ = call("ask", "legal", "-n", 3)
     assert code == 0
@@ -196,9 +205,24 @@ def test_losses_that_cannot_be(
 
 
 def test_a_run_nobody_asked_for(call: Call, legal: Path) -> None:
-    assert "is not under way; ask for runs first" in wrong(
-        call, "tell", "legal", "0123456789ab", "--outcome", "failed"
-    )
+    def told(run: str) -> str:
+        return wrong(call, "tell", "legal", run, "--outcome", "failed")
+
+    assert "0123456789ab: was not asked for, expected a run of `ask`" in told("0123456789ab")
+    asked = [one["run"] for one in json.loads(call("ask", "legal", "--json")[1])]
+    assert f"was not asked for, expected one of {', '.join(asked)}" in told("0123456789ab")
+    assert call("tell", "legal", asked[0], "--outcome", "failed")[0] == 0
+    assert f"{asked[0]}: was told already: failed, 0 tokens; what is on record" in told(asked[0])
+    # There was no command that could have ended with a code.
+    assert "failed: told to have failed" in call("status", "legal")[1]
+
+
+def test_nothing_is_asked_for_while_the_first_losses_are_to_come(call: Call, legal: Path) -> None:
+    """Not for want of money, as it was said to be."""
+    asked = json.loads(call("ask", "legal", "--json")[1])
+    code, out, err = call("ask", "legal")
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert f"tell first what came of the runs under way ({len(asked)})" in err
 
 
 def test_paused_resumed_stopped(call: Call, legal: Path) -> None:
@@ -274,7 +298,7 @@ def test_a_campaign_that_ended_without_a_certificate(call: Call, told: Path) -> 
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("print('hello')", "last loss is at 0 tokens"),
+        ("print('hello')", "wrote no loss beyond tokens 0 to losses.jsonl, expected up to"),
         (
             "import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('losses.jsonl')"
             ".write_text('loss is 3.2\\n')",
@@ -296,7 +320,26 @@ def test_probes_that_fail_pause_the_campaign(
     assert expected in flat
     assert "failed" in flat
     assert "attempts went wrong; the last:" in flat
+    # What they said is indented where it wraps at 80 columns, too.
+    _, _, last = out.partition("attempts went wrong; the last:\n")
+    assert len(last.splitlines()) >= 3
+    assert all(line.startswith("  ") for line in last.splitlines())
     assert re.search(r"paused: the last [2-5] attempts failed; the last one: ", err)
+    assert call("audit", "legal")[0] == 0
+
+
+def test_a_pause_begins_nothing_more(call: Call, told: Path) -> None:
+    """Two of five fail and pause it; the third has begun by then, the others wait."""
+    with_probe(told, "raise SystemExit('no corpus')", "runner: {kind: local, slots: 1}\n")
+    assert call("new", told)[0] == 0
+    code, out, err = call("run", "legal", "--interval", "0.1")
+    assert (code, "(waits)" in out) == (75, True), err
+    data = json.loads(call("status", "legal", "--json")[1])
+    assert [one["state"] for one in data["failures"]] == ["failed"] * 3
+    assert [one["state"] for one in data["under_way"]] == ["reserved"] * 3
+    assert call("resume", "legal")[0] == 0
+    assert call("run", "legal", "--interval", "0.1")[0] == 75
+    assert len(json.loads(call("status", "legal", "--json")[1])["failures"]) > 3
     assert call("audit", "legal")[0] == 0
 
 
@@ -326,10 +369,13 @@ def test_left_by_a_signal_and_gone_on_with(cli, call: Call, told: Path) -> None:
                 assert taken.returncode == 2
                 assert "is at work on it" in taken.stderr
         controller.send_signal(number)
-        _, err = controller.communicate(timeout=120)
+        out, err = controller.communicate(timeout=120)
         assert controller.returncode == code, err
+        assert ("1 round was made before" in out) == (number == signal.SIGTERM)
         assert "Traceback" not in err
-        assert re.search(r"under way \(\d\) go on, and the same command picks them up", err)
+        # One slot: the other first runs are set aside, and nothing of them goes on.
+        goes_on = r"under way \(1\) go on, and the same command picks them up and begins those"
+        assert re.search(goes_on + r" that wait \(4\)", err)
     assert call("stop", "legal")[0] == 0
     # Asks the probe to end, and settles what was never begun.
     done = cli("campaign", "run", "legal", "--interval", "0.1")

@@ -19,8 +19,9 @@ from bayescmr.design.stopping import StopReason
 from bayescmr.planning import advice as module
 from bayescmr.planning import review
 from bayescmr.planning.advice import advise, decision_of
-from bayescmr.planning.explanation import explain
+from bayescmr.planning.explanation import Leg, explain
 from bayescmr.planning.review import HYSTERESIS, to_pause
+from bayescmr.report.words import short
 
 POLICY = Active(exploration=Exploration(0.0), refinement=None)
 PASSED = tuple(
@@ -140,7 +141,7 @@ def test_a_failed_check_is_answered_once(ask, floor_reached, target):
     sentence = explain(advice, advice.picks[0]).sentence
     i, k = advice.picks[0].chosen.parts[0]
     candidate = advice.outlook.trajectories[i].candidate
-    assert f"{candidate.checkpoints[k]:.4g} tokens" in sentence
+    assert f"{short(candidate.checkpoints[k])} tokens" in sentence
     stop = ask(enough(), checks=lambda: FAILED, may_escalate=False).assessment.stop
     assert stop.reason is StopReason.MODEL_CHECK and not stop.certified
     assert "moved" in stop.sentence
@@ -232,6 +233,20 @@ def test_numbers_of_an_explanation(ask):
     assert (leg.start, leg.until) == (candidate.reached, candidate.checkpoints[k])
     assert f"{found.rivals[0].relative:.0%}" in found.sentence
     assert found.to_dict()["sentence"] == found.sentence
+
+
+def test_a_run_reads_as_sizes_are_written_elsewhere():
+    new = Leg(460e6, "law", 0.25, 1, 0.0, 524288)
+    assert new.words == "460M parameters, ratio 0.25, 524K tokens, seed 1"
+    more = Leg(25248, "law", 0.5, 2, 2e9, 20e9)
+    assert more.words == "go on with 25.2K parameters, ratio 0.5, 2B to 20B tokens, seed 2"
+
+
+def test_widths_are_told_in_points_as_everywhere(ask):
+    advice = ask()
+    found = explain(advice, advice.picks[0])
+    words = f"from {100 * found.width:.3g} to {100 * found.pick.width:.3g} points wide"
+    assert words in found.sentence
 
 
 def test_a_pick_at_random_says_so(ask):

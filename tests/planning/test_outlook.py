@@ -279,3 +279,13 @@ def test_linear_part_of_noise_is_small_and_of_a_known_cmr_whole(look):
     assert share < 0.25
     known = replace(look, cmr=np.full(look.n_draws, 0.4))
     assert linear_part(known) == (known, 1.0)
+
+
+@pytest.mark.parametrize("field", ["cmr", "next_run", "excess"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf], ids=["nan", "inf"])
+def test_draws_that_are_not_finite_are_refused_by_name(look, field, bad):
+    """Not left to linear algebra, which fails on them without saying where."""
+    values = getattr(look, field).copy()
+    values[7] = bad
+    with pytest.raises(DesignError, match=rf"outlook: {field}: got \d+ of {values.size} values"):
+        replace(look, **{field: values})
