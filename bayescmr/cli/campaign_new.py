@@ -10,7 +10,7 @@ import typer
 
 from bayescmr.cli.campaign_options import STORE, JsonMode, StoreUrl
 from bayescmr.cli.output import new_table, print_json, screen
-from bayescmr.report.words import percent, short
+from bayescmr.words import percent, short
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,9 +11,9 @@ from rich.padding import Padding
 from rich.table import Table
 
 from bayescmr.cli.output import new_table
-from bayescmr.report.words import count, percent, percent_down, short
 from bayescmr.runs.problems import counted
 from bayescmr.values import shorten
+from bayescmr.words import count, percent, percent_down, short
 
 if TYPE_CHECKING:
     from bayescmr.campaign.campaign import Campaign, Snapshot

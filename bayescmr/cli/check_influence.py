@@ -26,7 +26,7 @@ from bayescmr.cli.question import (
     warn_of_domain,
 )
 from bayescmr.cli.steps import telling_steps
-from bayescmr.report.words import percent, percent_down
+from bayescmr.words import percent, percent_down
 
 if TYPE_CHECKING:
     from rich.console import Console

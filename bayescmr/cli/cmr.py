@@ -25,7 +25,7 @@ from bayescmr.cli.question import (
     ToleranceUnit,
     warn_of_domain,
 )
-from bayescmr.report.words import count, percent, percent_down
+from bayescmr.words import count, percent, percent_down
 
 if TYPE_CHECKING:
     from rich.console import Console

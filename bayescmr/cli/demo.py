@@ -24,7 +24,7 @@ from bayescmr.cli.output import (
     warn,
 )
 from bayescmr.model.settings import Settings
-from bayescmr.report.words import percent, percent_down, short
+from bayescmr.words import percent, percent_down, short
 
 if TYPE_CHECKING:
     from rich.console import Console

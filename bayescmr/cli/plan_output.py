@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bayescmr.cli.output import new_table
 from bayescmr.planning.explanation import Explanation, Leg, Worth, explain, legs_of
 from bayescmr.planning.plan import made_of
-from bayescmr.report.words import percent, percent_down, short
+from bayescmr.words import percent, percent_down, short
 
 if TYPE_CHECKING:
     from rich.console import Console

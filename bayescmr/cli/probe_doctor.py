@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescmr.cli.output import new_table, print_json, say, screen
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,8 +11,8 @@ import numpy as np
 from bayescmr.design.outlook import Candidate, Option
 from bayescmr.design.policy import Pick
 from bayescmr.planning.advice import Advice
-from bayescmr.report.words import short
 from bayescmr.values import plain
+from bayescmr.words import short
 
 #: Rivals that are shown.
 RIVALS = 3

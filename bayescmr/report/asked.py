@@ -25,7 +25,7 @@ from bayescmr.posterior.posterior import Posterior
 from bayescmr.posterior.stacked import StackedPosterior
 from bayescmr.report.predictive_check import loo_pit, predictive_by_run
 from bayescmr.report.studies import NONE, Studies
-from bayescmr.report.words import count, name
+from bayescmr.words import count, name
 
 Float = npt.NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from bayescmr.cmr.target import Target
 from bayescmr.posterior.answers import Answers
 from bayescmr.report import bands, style
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from bayescmr.cmr import Estimand
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
 from bayescmr.report import bands, style
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

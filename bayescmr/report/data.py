@@ -32,7 +32,7 @@ from bayescmr.report.sections.sensitivity import sensitivity
 from bayescmr.report.sentences import answer
 from bayescmr.report.studies import NONE, Studies
 from bayescmr.report.verdicts import checks
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 #: Raised by one whenever ``report.json`` or ``posterior_card.json`` change their layout.
 SCHEMA = 1

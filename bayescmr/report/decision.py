@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bayescmr.cmr import Estimand, Target
-from bayescmr.report.words import name, short
+from bayescmr.words import name, short
 
 
 def tolerance_words(target: Target) -> str:

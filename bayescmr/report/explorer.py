@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bayescmr.cmr import Target
 from bayescmr.cmr.crossing import GRID
 from bayescmr.report.asked import Asked
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 Float = npt.NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 #: Most and fewest significant digits of a number that was estimated.
 _MOST, _LEAST = 5, 1

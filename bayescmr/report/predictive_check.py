@@ -16,7 +16,7 @@ from bayescmr.posterior.block import BlockPosterior
 from bayescmr.posterior.intervals import PROB, check_prob
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.report import style
-from bayescmr.report.words import LONGEST, short
+from bayescmr.words import LONGEST, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bayescmr.cmr import CMR, ESTIMANDS
 from bayescmr.posterior.intervals import PROB
 from bayescmr.report import bands, style
-from bayescmr.report.words import percent, short
+from bayescmr.words import percent, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

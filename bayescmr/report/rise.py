@@ -12,7 +12,7 @@ from bayescmr.cmr.target import Target
 from bayescmr.posterior.intervals import PROB, check_prob
 from bayescmr.posterior.posterior import Posterior
 from bayescmr.report import style
-from bayescmr.report.words import percent_down
+from bayescmr.words import percent_down
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

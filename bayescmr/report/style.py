@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
 
-from bayescmr.report.words import LONGEST, name, short
+from bayescmr.words import LONGEST, name, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

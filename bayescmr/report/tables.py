@@ -12,7 +12,7 @@ import pandas as pd
 
 from bayescmr.report.document import Number, Piece, Rounding, Table
 from bayescmr.report.numerals import supported_digits
-from bayescmr.report.words import name as plain_name
+from bayescmr.words import name as plain_name
 
 #: Longest text in a cell.
 _LONGEST = 400

@@ -13,7 +13,7 @@ from bayescmr.errors import TargetError
 from bayescmr.posterior.answers import Answers
 from bayescmr.posterior.intervals import PROB
 from bayescmr.report import bands, style
-from bayescmr.report.words import percent, short
+from bayescmr.words import percent, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,7 +22,7 @@ from bayescmr.posterior.posterior import worst
 from bayescmr.report.asked import Asked
 from bayescmr.report.document import Check
 from bayescmr.report.ecdf import ecdf_difference
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 _VEHTARI = "Vehtari et al. 2021, doi 10.1214/20-BA1221"
 _LOO = "Vehtari et al. 2024, JMLR 25(72)"

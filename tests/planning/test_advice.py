@@ -21,7 +21,7 @@ from bayescmr.planning import review
 from bayescmr.planning.advice import advise, decision_of
 from bayescmr.planning.explanation import Leg, explain
 from bayescmr.planning.review import HYSTERESIS, to_pause
-from bayescmr.report.words import short
+from bayescmr.words import short
 
 POLICY = Active(exploration=Exploration(0.0), refinement=None)
 PASSED = tuple(

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 import bayescmr as bc
 from bayescmr import report
 from bayescmr.report import bands, figures, style
-from bayescmr.report.words import count, percent, percent_down, short
+from bayescmr.words import count, percent, percent_down, short
 
 TOKENS = [5e9, 1e10, 2e10, 4e10]
 POINTS = pd.DataFrame({"size": [460e6, 3.1e9], "tokens": 2e10, "ratio": [0.298, 0.478]})

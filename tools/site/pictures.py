@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 import bayescmr as bc
 from bayescmr import gu2024
 from bayescmr.report import plot_cmr, style
-from bayescmr.report.words import percent, percent_down
+from bayescmr.words import percent, percent_down
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "pictures"

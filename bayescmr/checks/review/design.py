@@ -10,8 +10,8 @@ import pandas as pd
 
 from bayescmr.cmr import Target
 from bayescmr.model.spec import ModelSpec
-from bayescmr.report.words import count
 from bayescmr.runs import RunTable
+from bayescmr.words import count
 
 #: Columns of a run that a table may have, besides those that it must have.
 _OPTIONAL = ("seed", "lr", "schedule", "loss_mode", "unique_domain_tokens")

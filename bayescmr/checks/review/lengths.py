@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bayescmr.checks.outcome import Check, judged
 from bayescmr.checks.review.design import Design
-from bayescmr.report.words import count
+from bayescmr.words import count
 
 #: Height, growth, exponent and turning point: what a curve of one run has to tell.
 CURVE = 4

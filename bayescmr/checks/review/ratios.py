@@ -9,7 +9,7 @@ import pandas as pd
 
 from bayescmr.checks.outcome import Check, judged
 from bayescmr.checks.review.design import Design, listed
-from bayescmr.report.words import count
+from bayescmr.words import count
 
 #: Size, domain and general set.
 Cell = tuple[float, str, str]

@@ -6,7 +6,7 @@ import re
 
 from bayescmr.checks.outcome import Check, judged, not_run
 from bayescmr.checks.review.design import Design, listed
-from bayescmr.report.words import count
+from bayescmr.words import count
 
 #: Up to four epochs repeated text is nearly as good as new: Muennighoff et al. 2023, arXiv
 #: 2305.16264.

@@ -13,7 +13,7 @@ from bayescmr.report.document import Block, Code, Figure, Number, Section
 from bayescmr.report.ecdf import ecdf_difference, plot_ecdf
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 #: Quantities that a decision rests on; the others are counted.
 _SHOWN = ("CMR", "log likelihood")

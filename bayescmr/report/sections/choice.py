@@ -22,7 +22,7 @@ from bayescmr.report.sentences import (
     text,
 )
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 #: Ratios at which risk and gain are tabulated.
 _RATIOS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)

@@ -16,7 +16,7 @@ from bayescmr.report.document import Block, Figure, Section, Table
 from bayescmr.report.ranks import chain_ranks, plot_ranks
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 Float = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from bayescmr.report.coverage import design_coverage, plot_design
 from bayescmr.report.document import Block, Figure, Section, Text
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 _COLUMNS = (
     Column("run", "probe"),

@@ -8,7 +8,7 @@ from bayescmr.report.asked import Asked
 from bayescmr.report.decision import tolerance_words
 from bayescmr.report.document import Number, Section, Table
 from bayescmr.report.sentences import ESTIMAND_WORDS, text
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 
 def header(asked: Asked) -> Section:

@@ -9,7 +9,7 @@ from bayescmr.report.asked import Asked
 from bayescmr.report.document import Block, Equation, Section
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name, short
+from bayescmr.words import name, short
 
 #: Probability of the prior intervals that are printed.
 _PRIOR_PROB = 0.95

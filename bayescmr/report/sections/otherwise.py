@@ -11,7 +11,7 @@ from bayescmr.report.asked import Asked
 from bayescmr.report.document import Block, Code, Number, Piece, Text
 from bayescmr.report.sentences import ESTIMAND_WORDS, text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 #: What both tables show of an answer.
 _ANSWER = (

@@ -20,7 +20,7 @@ from bayescmr.report.ridges import plot_cmr
 from bayescmr.report.sentences import ESTIMAND_WORDS, text
 from bayescmr.report.tables import Column, table_of
 from bayescmr.report.trajectories import plot_trajectories
-from bayescmr.report.words import name, short
+from bayescmr.words import name, short
 
 Float = npt.NDArray[np.float64]
 

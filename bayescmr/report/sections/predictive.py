@@ -14,7 +14,7 @@ from bayescmr.report.ecdf import ecdf_difference, plot_ecdf
 from bayescmr.report.predictive_check import plot_predictive
 from bayescmr.report.sentences import text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 _GROUPS = (
     Column("model", "model"),

@@ -10,7 +10,7 @@ from bayescmr.report.document import Block, Figure, Section
 from bayescmr.report.parameters import plot_prior_posterior, prior_against_posterior
 from bayescmr.report.sentences import ESTIMAND_WORDS, text
 from bayescmr.report.tables import Column, table_of
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 _ABSURD = (
     Column("model", "model"),

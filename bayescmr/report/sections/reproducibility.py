@@ -5,7 +5,7 @@ from __future__ import annotations
 from bayescmr.report.asked import Asked
 from bayescmr.report.document import Block, Code, Section, Table
 from bayescmr.report.sentences import text
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 
 def reproducibility(asked: Asked) -> Section:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from bayescmr.report.words import name
+from bayescmr.words import name
 
 #: Characters of one word, and letters unknown to pdfLaTeX in it, that are set; more is cut.
 LONGEST_WORD, _MOST_FOREIGN = 80, 12
