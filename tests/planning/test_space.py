@@ -143,7 +143,7 @@ CONTRADICTIONS = [
     ({"min_tokens": 2 * MARKS[-1]}, "no run would tell anything"),
     ({"min_tokens": float("inf")}, "min_tokens"),
     ({"run_flops": float("nan")}, "run_flops"),
-    ({"run_flops": 1.0}, "less than the cheapest run"),
+    ({"run_flops": 1.0}, "FLOPs of the cheapest run"),
     ({"checkpoints": {2e4: MARKS}}, "none for size 100000"),
     ({"checkpoints": dict.fromkeys((2e4, 1e5, 3e5), ())}, "checkpoints"),
     ({"checkpoints": dict.fromkeys((2e4, 1e5, 3e5), (0.0, 10.0))}, "tokens > 0"),
