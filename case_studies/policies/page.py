@@ -159,6 +159,7 @@ def _misspecified(folder: Path) -> str:
                     f"{title} ({e['worlds']})" if name == "active" else "",
                     NAMES[name],
                     _share(e["certified"]["covered"], e["certified"]["worlds"]),
+                    _share(e["certified"]["too_high"], e["certified"]["worlds"]),
                     _share(e["refused"]["covered"], e["refused"]["worlds"]),
                     str(e["worlds"] - e["precise"]["worlds"]),
                     _share(e["covered_at_the_end"], e["worlds"]),
@@ -167,24 +168,30 @@ def _misspecified(folder: Path) -> str:
                 ]
             )
     head = [
-        "worlds", "policy", "certified: truth in the 90 % interval", "refused by a check: the same",
+        "worlds", "policy", "certified: truth in the 90 % interval",
+        "certified: decision above the truth", "refused by a check: truth in the interval",
         "width never reached", "truth in it at the end", "error at the end", "regret at the end",
     ]  # fmt: skip
     return _table(head, rows)
 
 
 def _safe(folder: Path) -> str:
-    lines, total = [], [0, 0]
+    lines, total, above = [], [0, 0], 0
     for kind, data in (_read(folder, "misspecified") or {}).items():
         e = data["endings"]["active"]["certified"]
         ours, sobol = (data["policies"][n]["regret"][-1] for n in ("active", "sobol"))
         total = [total[0] + e["covered"], total[1] + e["worlds"]]
+        above += e["too_high"]
         first = _certified(e["covered"], e["worlds"])
         second = "no worse" if ours <= sobol else "**worse**"
         lines.append(
             f"- {KINDS[kind]}: {first}; regret {ours:.3f} against {sobol:.3f} of Sobol, {second}."
         )
-    return "\n".join([*lines, f"- All four together: {_certified(*total)}."])
+    lines += [
+        f"- All four together: {_certified(*total)}.",
+        f"- Of these {total[1]} certified decisions, at a risk of 10 %, {above} lay above the truth.",
+    ]
+    return "\n".join(lines)
 
 
 def _certified(covered: int, worlds: int) -> str:

@@ -178,6 +178,7 @@ def ending(traces: list[Trace]) -> dict[str, Any]:
         return {
             "worlds": n,
             "covered": hits,
+            "too_high": sum(r.decision > t.truth for r, t in zip(ends, which, strict=True)),
             "wrong_by_0.04": sum(
                 abs(r.median - t.truth) > 2 * ERROR for r, t in zip(ends, which, strict=True)
             ),
