@@ -82,7 +82,10 @@ def _costs(data: dict[str, Any]) -> str:
                 times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
             times = "1" if name == "active" else times
             low, middle, high = m["quartiles"]
-            typical = "1" if name == "active" else f"{middle:.1f} ({low:.1f} to {high:.1f})"
+            typical = f"{middle:.1f}"
+            if own["worlds"] >= RESAMPLED:
+                typical += f" ({low:.1f} to {high:.1f})"
+            typical = "1" if name == "active" else typical
             share = f"{100 * m['reached'] / own['worlds']:.0f} %"
             cells += [f"{m['mean']:.2f}", share, times, typical]
         rows.append([*cells, f"{own['runs']:.0f}"])
@@ -189,7 +192,7 @@ def _safe(folder: Path) -> str:
         )
     lines += [
         f"- All four together: {_certified(*total)}.",
-        f"- Of these {total[1]} certified decisions, at a risk of 10 %, {above} lay above the truth.",
+        f"- Of these {total[1]} decisions, made at a risk of 10 %, {above} lay above the truth.",
     ]
     return "\n".join(lines)
 
