@@ -71,28 +71,29 @@ def _order(policies: dict[str, Any]) -> list[str]:
 
 
 def _costs(data: dict[str, Any]) -> str:
+    """A table for each measure."""
+    return "\n\n".join(
+        f"*{words[0].upper()}{words[1:]}*\n\n{_cost(data['costs'], measure)}"
+        for measure, words in MEASURES.items()
+    )
+
+
+def _cost(costs: dict[str, Any], measure: str) -> str:
     rows = []
-    for name in _order(data["costs"]):
-        own = data["costs"][name]
-        cells = [NAMES[name], str(own["worlds"])]
-        for measure in MEASURES:
-            m = own[measure]
-            times = f"{m['ratio']:.2f}"
-            if own["worlds"] >= RESAMPLED:
-                times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
-            times = "1" if name == "active" else times
-            low, middle, high = m["quartiles"]
-            typical = f"{middle:.1f}"
-            if own["worlds"] >= RESAMPLED:
-                typical += f" ({low:.1f} to {high:.1f})"
-            typical = "1" if name == "active" else typical
-            share = f"{100 * m['reached'] / own['worlds']:.0f} %"
-            cells += [f"{m['mean']:.2f}", share, times, typical]
-        rows.append([*cells, f"{own['runs']:.0f}"])
-    head = ["policy", "worlds"]
-    for words in MEASURES.values():
-        head += [f"{words}: mean spend", "reached", "times active", "in single worlds"]
-    return _table([*head, "runs"], rows)
+    for name in _order(costs):
+        worlds, m = costs[name]["worlds"], costs[name][measure]
+        low, middle, high = m["quartiles"]
+        times, single = f"{m['ratio']:.2f}", f"{middle:.1f}"
+        if worlds >= RESAMPLED:
+            times += f" [{m['ratio_lower']:.2f}, {m['ratio_upper']:.2f}]"
+            single += f" ({low:.1f} to {high:.1f})"
+        if name == "active":
+            times = single = "1"
+        share = f"{100 * m['reached'] / worlds:.0f} %"
+        runs = f"{costs[name]['runs']:.0f}"
+        rows.append([NAMES[name], str(worlds), f"{m['mean']:.2f}", share, times, single, runs])
+    head = ["policy", "worlds", "mean spend", "reached", "times active", "in single worlds", "runs"]
+    return _table(head, rows)
 
 
 def _prior(folder: Path) -> str:
