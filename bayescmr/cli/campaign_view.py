@@ -239,7 +239,7 @@ def status_dict(standing: Standing) -> dict[str, Any]:
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     fields = (
-        "key", "run", "round", "size", "domain", "ratio", "seed", "until", "cost", "state",
-        "runner", "beats", "exit_code", "reason",
+        "key", "run", "round", "size", "domain", "ratio", "seed", "until", "checkpoints", "cost",
+        "state", "runner", "beats", "exit_code", "reason",
     )  # fmt: skip
     return {name: getattr(attempt, name) for name in fields}

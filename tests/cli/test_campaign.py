@@ -175,6 +175,8 @@ def test_ask_and_tell_from_the_shell(call: Call, legal: Path, tmp_path: Path) ->
     assert call("tell", "legal", rows[2]["run"], "--outcome", "diverged")[0] == 0
     data = json.loads(call("status", "legal", "--json")[1])
     assert [one["run"] for one in data["under_way"]] == [row["run"] for row in rows[3:]]
+    planned = [" ".join(map(str, [0, *one["checkpoints"]])) for one in data["under_way"]]
+    assert planned == [row["checkpoints"] for row in rows[3:]]
     assert [one["state"] for one in data["failures"]] == ["diverged"]
     assert 0 < data["budget"]["spent"] < 1.2e13
     with bc.open_store(legal) as store:
