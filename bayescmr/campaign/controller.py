@@ -72,18 +72,23 @@ class Controller:
         moved = False
         paused = asked_to_pause(self.store.rounds(name))
         for attempt in self._under_way():
-            moved |= self._look_at(attempt, attempt.key in paused)
+            if attempt.handle is not None:
+                moved |= self._look_at(attempt, attempt.key in paused)
         if self.store.campaign(name).state == "running":
             moved |= self._try_again()
-        # Failures may just have paused it.
+        # Failures may just have paused it: for a command that fails, or machines that others need.
+        if self.store.campaign(name).state != "paused":
+            for attempt in self._under_way():
+                if attempt.handle is None:
+                    moved |= self._submit(attempt)
         if self.store.campaign(name).state == "running":
             moved |= self._decide()
         return moved
 
     def _under_way(self) -> list[Attempt]:
-        """Attempts of this runner: those that it has first, so that it knows what is taken."""
+        """Attempts of this runner that are not settled, begun or not."""
         found = self.store.attempts(self.config.name, open_only=True)
-        return sorted((a for a in found if a.runner != BY_HAND), key=lambda a: a.handle is None)
+        return [a for a in found if a.runner != BY_HAND]
 
     def run(
         self, *, interval: float, patience: float, watch: Callable[[], None] | None = None,
@@ -135,10 +140,7 @@ class Controller:
         return state == "stopped" and not left
 
     def _look_at(self, attempt: Attempt, paused: bool) -> bool:
-        if attempt.handle is None:
-            # A pause is for machines that somebody else needs, or for a command that fails.
-            is_paused = self.store.campaign(self.config.name).state == "paused"
-            return not is_paused and self._submit(attempt)
+        assert attempt.handle is not None
         status = self.runner.poll(attempt.handle)
         new, tokens, fault = self._take_down(attempt)
         if status.beats != attempt.beats:

@@ -112,7 +112,9 @@ class Space:
             raise DesignError(f"space: run_flops: got {self.run_flops!r}, expected FLOPs > 0")
         for size in self.sizes:
             if size not in self.checkpoints:
-                raise DesignError(f"space: checkpoints: got none for size {size:g}, expected some for each")
+                raise DesignError(
+                    f"space: checkpoints: got none for size {size:g}, expected some for each"
+                )
             marks = self.checkpoints[size]
             _ascending(f"checkpoints of size {size:g}", marks, "tokens")
             if not marks[0] > 0:
@@ -121,8 +123,9 @@ class Space:
                 )
             if marks[-1] < self.min_tokens:
                 raise DesignError(
-                    f"space: min_tokens: got {self.min_tokens:g}, expected at most the {marks[-1]:g}"
-                    f" tokens of a full run of size {size:g}; no run would tell anything"
+                    f"space: min_tokens: got {self.min_tokens:g}, expected at most the"
+                    f" {marks[-1]:g} tokens of a full run of size {size:g}; no run would tell"
+                    " anything"
                 )
         cheapest = min(float(self.flops(n, 0.0, self._marks(n, 0.0))[0]) for n in self.sizes)
         if cheapest > self.run_flops:

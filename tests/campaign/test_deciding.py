@@ -264,6 +264,27 @@ class Scripted:
         (folder / "losses.jsonl").write_text(lines)
 
 
+def test_a_command_that_fails_begins_nothing_more(tmp_path, world):
+    text = CONFIG + "attempts: 1\nprobe: {command: [train, '{job}']}\nrunner: {kind: local}\n"
+    campaign = begin(tmp_path, text)
+    runner = Scripted(world)
+    runner.slots = 1
+    lease = campaign.store.acquire("toy", "test", 0.0)
+    controller = Controller(campaign.store, campaign.config, lease, runner)
+    controller.step()
+    controller.step()
+    (key,) = runner.jobs
+    assert sum(a.is_open for a in campaign.snapshot().attempts) > 1  # the others wait
+    runner.codes[key] = 1
+    controller.step()
+    assert campaign.snapshot().state == "paused"
+    controller.step()
+    assert list(runner.jobs) == [key]
+    campaign.resume()
+    controller.step()
+    assert len(runner.jobs) == 2
+
+
 #: Without replay at the largest size: dear, and silent on the ratio that is sought.
 USELESS = (3e5, 1.0, 1)
 USEFUL = (3e5, 0.75, 1)
