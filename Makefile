@@ -32,9 +32,8 @@ help: ## list the targets
 demo: $(VENV)/.stamp-demo ## run the demonstration; its results go to demo/
 	@$(VENV)/bin/bayescmr demo --out demo
 
-# Three workers for two cores: servers, probes and controllers are waited for.
 test: $(VENV)/.stamp-test $(if $(findstring loggers,$(EXTRAS)),$(VENV)/.stamp-loggers) ## run the whole test suite (ARGS="..." goes to pytest)
-	@$(ONE_THREAD) $(VENV)/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.stamp-test ## check style, formatting and types
 	@$(VENV)/bin/ruff check --quiet --output-format concise

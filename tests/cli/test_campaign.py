@@ -331,17 +331,17 @@ def test_probes_that_fail_pause_the_campaign(
 
 
 def test_a_pause_begins_nothing_more(call: Call, told: Path) -> None:
-    """Two of five fail and pause it; the third has begun by then, the others wait."""
+    """Two of five fail and pause it; the others, and the first again, wait."""
     with_probe(told, "raise SystemExit('no corpus')", "runner: {kind: local, slots: 1}\n")
     assert call("new", told)[0] == 0
     code, out, err = call("run", "legal", "--interval", "0.1")
     assert (code, "(waits)" in out) == (75, True), err
     data = json.loads(call("status", "legal", "--json")[1])
-    assert [one["state"] for one in data["failures"]] == ["failed"] * 3
-    assert [one["state"] for one in data["under_way"]] == ["reserved"] * 3
+    assert [one["state"] for one in data["failures"]] == ["failed"] * 2
+    assert [one["state"] for one in data["under_way"]] == ["reserved"] * 4
     assert call("resume", "legal")[0] == 0
     assert call("run", "legal", "--interval", "0.1")[0] == 75
-    assert len(json.loads(call("status", "legal", "--json")[1])["failures"]) > 3
+    assert len(json.loads(call("status", "legal", "--json")[1])["failures"]) > 2
     assert call("audit", "legal")[0] == 0
 
 
@@ -434,7 +434,7 @@ def test_runs_made_elsewhere(call: Call, legal: Path, tmp_path: Path) -> None:
         (
             "  checkpoints: 4",
             "  checkpoints: 4\n  run_flops: 1e3",
-            "run_flops: got 1000, less",
+            "run_flops: got 1000, expected at least",
         ),
         ("  min_tokens: 32000", "  min_tokens: 1e9", "no run would tell anything"),
         ("stop: {width: 0.08}", "stop: {width: -1}", "width"),

@@ -48,7 +48,7 @@ def modules(folder, monkeypatch):
 
 
 def _command(folder, path, worlds):
-    words = ["prior", "--worlds", str(worlds), "--policies", "sobol", "--executor", "serial"]
+    words = ["prior", "--worlds", str(worlds), "--policies", "active", "--executor", "serial"]
     return [sys.executable, "-c", _SMALL.format(folder=str(folder)), *words, "--results", str(path)]
 
 
@@ -70,11 +70,11 @@ def test_goes_on_after_a_kill(folder, tmp_path):
     )
     head, records = read_journal(path)
     assert sorted(records) == [0, 1]
-    assert head["policies"] == ["sobol"]
+    assert head["policies"] == ["active"]
     assert all(records[i] == one for i, one in before.items())
     assert f"1 of {2 - len(before)}" in done.stdout
     for record in records.values():
-        trace = Trace.of(record["traces"]["sobol"])
+        trace = Trace.of(record["traces"]["active"])
         assert trace.truth == record["truth"]
         assert trace.rounds[0].runs == 4 < trace.rounds[-1].runs
 
