@@ -26,7 +26,7 @@ from bayescmr.campaign.store import Store
 from bayescmr.errors import CampaignError
 from bayescmr.runners.base import Status
 from bayescmr.runners.contract import DIVERGED, REACHED, STOPPED, rows_of
-from bayescmr.runs import read_runs
+from bayescmr.runs import RunTable, read_runs
 
 #: Seconds without a beat after which another controller is taken for dead.
 PATIENCE = 30.0
@@ -137,15 +137,15 @@ class Campaign:
         first_runs(config)
         if config.probe is not None:
             runner_of(config.runner).close()
-        table = None if config.runs is None else Path(config.runs)
-        if table is not None:
-            added_runs(read_runs(table).frame, table.name)
+        earlier = None if config.runs is None else read_runs(config.runs)
+        if earlier is not None:
+            added_runs(earlier.frame, Path(str(config.runs)).name)
         store.require_free(config.name)
         with own_folder(config.folder, config.name, store.name):
             store.create(config.name, config.data, config.budget)
         campaign = cls(store, config)
-        if table is not None:
-            campaign.add(table)
+        if earlier is not None:
+            campaign._take_in(earlier, Path(str(config.runs)).name)
         return campaign
 
     @classmethod
@@ -190,8 +190,10 @@ class Campaign:
         RunTableError, CampaignError
             The table cannot be used, or a run of that name is there with other losses.
         """
-        table = read_runs(path)
-        return self.store.add_runs(self.name, table.frame, Path(path).name, table.fingerprint)
+        return self._take_in(read_runs(path), Path(path).name)
+
+    def _take_in(self, table: RunTable, source: str) -> int:
+        return self.store.add_runs(self.name, table.frame, source, table.fingerprint)
 
     def run(
         self,

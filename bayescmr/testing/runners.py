@@ -20,6 +20,7 @@ import os
 import signal
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def shell(text: str) -> tuple[str, ...]:
     return ("sh", "-c", text)
 
 
-class RunnerConformance:
+class RunnerConformance(ABC):
     """What every runner must do. Subclass as ``class TestX(RunnerConformance)``.
 
     Attributes
@@ -50,12 +51,12 @@ class RunnerConformance:
 
     patience: float = 120.0
 
+    @abstractmethod
     def make_runner(self) -> Runner:
         """Return a runner with at least two slots that gives a stopped job at most some seconds.
 
         Another one is made where a test plays a controller that was started again.
         """
-        raise NotImplementedError("make_runner: return the runner that is to be tested")
 
     def wait(self, happened: Callable[[], Any], what: str) -> Any:
         """Wait until ``happened`` returns something true, and return it."""

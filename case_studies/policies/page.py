@@ -180,19 +180,21 @@ def _misspecified(folder: Path) -> str:
 
 
 def _safe(folder: Path) -> str:
-    lines, total, above = [], [0, 0], 0
+    lines, total, above, most = [], [0, 0], 0, 0.0
     for kind, data in (_read(folder, "misspecified") or {}).items():
         e = data["endings"]["active"]["certified"]
         ours, sobol = (data["policies"][n]["regret"][-1] for n in ("active", "sobol"))
         total = [total[0] + e["covered"], total[1] + e["worlds"]]
         above += e["too_high"]
+        most = max(most, e["missed_by"])
         first = _certified(e["covered"], e["worlds"])
         second = "no worse" if ours <= sobol else "**worse**"
         lines.append(
             f"- {KINDS[kind]}: {first}; regret {ours:.3f} against {sobol:.3f} of Sobol, {second}."
         )
     lines += [
-        f"- All four together: {_certified(*total)}.",
+        f"- All four together: {_certified(*total)}. Those that did not missed it by"
+        f" {most:.3f} at most.",
         f"- Of these {total[1]} decisions, made at a risk of 10 %, {above} lay above the truth.",
     ]
     return "\n".join(lines)

@@ -178,6 +178,13 @@ def ending(traces: list[Trace]) -> dict[str, Any]:
         return {
             "worlds": n,
             "covered": hits,
+            "missed_by": max(
+                (
+                    max(r.lower - t.truth, t.truth - r.upper, 0.0)
+                    for r, t in zip(ends, which, strict=True)
+                ),
+                default=0.0,
+            ),
             "too_high": sum(r.decision > t.truth for r, t in zip(ends, which, strict=True)),
             "wrong_by_0.04": sum(
                 abs(r.median - t.truth) > 2 * ERROR for r, t in zip(ends, which, strict=True)

@@ -183,3 +183,49 @@ def test_a_changed_result_changes_the_page(page, script, repo_root, tmp_path):
     changed = script["render"](page, tmp_path)
     assert "width 0.08: 1.23 times, **not reached**" in changed
     assert "1 of 8 (12 %)" in changed
+
+
+def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
+    """Numbers of the prose, there and in the README, against the results."""
+    folder = repo_root / "docs" / "policies"
+    prior, replay, wrong = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("prior", "replay", "misspecified")
+    )
+    costs = prior["costs"]
+
+    def median(name):
+        return sorted(costs[name][m]["quartiles"][1] for m in ("settled", "narrowed"))
+
+    def mean(name):
+        return [round(costs[name][m]["ratio"], 1) for m in ("settled", "narrowed")]
+
+    assert "costs 5 to 6 times" in page and [round(v) for v in median("grid")] == [5, 6]
+    assert "at random 2 to 3 times" in page and [round(v) for v in median("random")] == [2, 3]
+    assert "Sobol 1.3 (error) to 2.2 times (width)" in page.replace("\n  ", " ")
+    assert [round(v, 1) for v in median("sobol")] == [1.3, 2.2]
+    assert "2.0 to 2.3 for the grid, 1.2 to 1.4 for Sobol" in page.replace("\n  ", " ")
+    assert (mean("grid"), mean("sobol")) == ([2.0, 2.3], [1.2, 1.4])
+    assert "In a quarter of the worlds" in page
+    reached = [costs["active"][m]["reached"] / costs["active"]["worlds"] for m in costs["active"]
+               if m in ("settled", "narrowed")]  # fmt: skip
+    assert all(0.7 < share < 0.8 for share in reached)
+    text = (repo_root / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert (
+        "2 to 3 full runs, where the paper's grid needs 8.5 and a space-filling design 6 to 8"
+        in text
+    )
+    found = {
+        name: [table["costs"][name]["settled"]["mean"] for table in replay.values()]
+        for name in ("active", "grid", "sobol")
+    }
+    assert [round(v) for v in sorted(found["active"])] == [2, 3]
+    assert [round(v, 1) for v in found["grid"]] == [8.5, 8.5]
+    assert [round(v) for v in sorted(found["sobol"])] == [6, 8]
+    certified = [kind["endings"]["active"]["certified"] for kind in wrong.values()]
+    covered = sum(c["covered"] for c in certified) / sum(c["worlds"] for c in certified)
+    above = sum(c["too_high"] for c in certified) / sum(c["worlds"] for c in certified)
+    assert "about four in five hold the truth" in page and 0.75 < covered < 0.85
+    assert "miss it by 0.016 at most" in page
+    assert round(max(c["missed_by"] for c in certified), 3) == 0.016
+    assert "keep\n  their risk" in page and above <= 0.1
