@@ -20,8 +20,8 @@ campaign_app = typer.Typer(
     rich_markup_mode="rich",
     help="""Let a posterior choose the next run, until the decision is certain enough.
 
-    Everything is kept in one store (--store, or the variable BAYESCMR_STORE), and nothing is lost
-    by a kill: the same command goes on.
+    Everything is kept in one store: --store, or the variable BAYESCMR_STORE.
+    Nothing is lost by a kill: the same command goes on.
 
     [bold]Examples[/bold]
 
