@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 # Before numpy is imported anywhere: BLAS reads these once, and two pytest workers with a
 # thread pool each would fight for the same cores.
@@ -51,6 +51,29 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         why = missed[0].partition("no PostgreSQL: ")[2].rstrip("')")
         terminalreporter.write_line(f"{len(missed)} tests were skipped: {why}.", bold=True)
         terminalreporter.write_line("To run them on Debian: apt-get install postgresql")
+
+
+@contextlib.contextmanager
+def _scripts(folder: Path) -> Iterator[None]:
+    own = {path.stem for path in folder.glob("*.py")}
+    for name in own:
+        sys.modules.pop(name, None)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        for name in own:
+            sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Callable[[Path], contextlib.AbstractContextManager[None]]:
+    """Scripts of a folder can be imported by name inside ``with scripts(folder)``, and only there.
+
+    Case studies have scripts of the same names (``page``): none may meet another's.
+    """
+    return _scripts
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
 
 import pytest
 
 
 @pytest.fixture(scope="module")
-def compare(repo_root):
-    folder = repo_root / "case_studies" / "active_cpu"
-    sys.path.insert(0, str(folder))
-    yield importlib.import_module("compare")
-    sys.path.remove(str(folder))
+def compare(repo_root, scripts):
+    with scripts(repo_root / "case_studies" / "active_cpu"):
+        yield importlib.import_module("compare")
 
 
 def test_the_page_is_that_of_the_committed_files(compare) -> None:

@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.usefixtures("benchmarks")
+
 
 def test_tables_are_as_long_as_they_say_and_know_their_seed(known):
     import tables

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 
 import pytest
 
@@ -17,11 +16,10 @@ def folder(repo_root):
 
 
 @pytest.fixture(scope="module")
-def study(folder):
+def study(folder, scripts):
     """The scripts of the study by name."""
-    sys.path.insert(0, str(folder))
-    yield {name: importlib.import_module(name) for name in ("grid", "fit", "verify", "page")}
-    sys.path.remove(str(folder))
+    with scripts(folder):
+        yield {name: importlib.import_module(name) for name in ("grid", "fit", "verify", "page")}
 
 
 def test_the_grid_is_what_was_asked_for_and_is_all_there(study, folder) -> None:

@@ -13,7 +13,7 @@ from bayescmr.model.density import nutpie_model
 from bayescmr.model.spec import NOISE
 from bayescmr.model.start import log_density
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("benchmarks")]
 
 
 def test_integrated_over_run_effects_the_textbook_density_is_ours(known):

@@ -37,14 +37,10 @@ def folder(repo_root):
 
 
 @pytest.fixture
-def modules(folder, monkeypatch):
-    """The study's modules, on the path only here."""
-    monkeypatch.syspath_prepend(str(folder))
-    for name in ("settings", "worlds", "replays", "study", "summary"):
-        sys.modules.pop(name, None)
-    yield
-    for name in ("settings", "worlds", "replays", "study", "summary"):
-        sys.modules.pop(name, None)
+def modules(folder, scripts):
+    """The study's scripts can be imported."""
+    with scripts(folder):
+        yield
 
 
 def _command(folder, path, worlds):
