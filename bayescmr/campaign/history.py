@@ -30,7 +30,15 @@ def state_from(data: Mapping[str, Any]) -> State:
     values["floor"] = Floor(**data["floor"])
     if data["checks"] is not None:
         values["checks"] = tuple(
-            ModelCheck(**{**check, "value": _number(check["value"])}) for check in data["checks"]
+            ModelCheck(
+                check["name"],
+                check["passed"],
+                _number(check["value"]),
+                check["sentence"],
+                # Campaigns begun before checks had one go on.
+                tuple(span) if (span := check.get("span")) else None,
+            )
+            for check in data["checks"]
         )
     return State(**values)
 

@@ -136,6 +136,7 @@ def fitted_round(
                 "certified": stop.certified,
                 "sentence": stop.sentence,
                 "caveats": list(stop.caveats),
+                "span": None if stop.span is None else list(stop.span),
             },
         },
         picks=tuple(_pick(config, advice, pick) for pick in advice.picks),

@@ -101,6 +101,14 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         wanted = config.stop.width
         aim = "" if wanted is None else f"; wanted {100 * wanted:.3g}"
         yield "answer", f"{answer_words(fit)}{aim}", ""
+        if snapshot.certified and (span := fit.decision["stop"].get("span")):
+            lower, upper = (percent(end) for end in span)
+            yield (
+                "certified",
+                f"{lower} to {upper} %, which holds the {fit.posterior['cmr']['prob']:.0%} intervals"
+                " of this fit and of those that its checks made without some runs",
+                "",
+            )
         yield "decision", _decision(snapshot, fit), "" if snapshot.certified else "yellow"
         if not fit.posterior["converged"]:
             problems = "; ".join(fit.posterior["problems"])

@@ -24,9 +24,13 @@ class ModelCheck:
         Its statistic; NaN where it could not be made.
     sentence : str
         What was found.
+    span : (float, float) or None
+        Shortest range that holds the interval of the CMR with and without what was left out;
+        None where nothing was.
     """
 
     name: str
     passed: bool | None
     value: float
     sentence: str
+    span: tuple[float, float] | None = None

@@ -56,8 +56,11 @@ def hausman(full: Float, sub: Float) -> float:
     return 0.0 if moved == 0 else float(np.copysign(np.inf, moved))
 
 
-def refit_check(name: str, full: Float, sub: Float | None) -> ModelCheck:
+def refit_check(name: str, full: Float, sub: Float | None, *, prob: float = 0.9) -> ModelCheck:
     """Judge a refit without some of the runs.
+
+    The test alone is weak: where few runs are left, a refit may say anything. So what it says
+    counts as well: its interval is in the span.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def refit_check(name: str, full: Float, sub: Float | None) -> ModelCheck:
         CMR from all runs.
     sub : ndarray, shape (other draws,) or None
         CMR from the refit; None where too few runs are left to fit.
+    prob : float
+        Of the equal-tailed intervals in the span.
     """
     if sub is None:
         return ModelCheck(
@@ -74,10 +79,15 @@ def refit_check(name: str, full: Float, sub: Float | None) -> ModelCheck:
         )
     z = hausman(full, sub)
     passed = abs(z) <= LIMIT
+    tails = 0.5 - prob / 2, 0.5 + prob / 2
+    ends = np.array([np.quantile(draws, tails) for draws in (full, sub)])
+    span = float(ends[:, 0].min()), float(ends[:, 1].max())
     return ModelCheck(
         name,
         passed,
         z,
         f"{name}: the CMR goes from {full.mean():.3g} to {sub.mean():.3g}, {abs(z):.1f} standard"
-        f" errors ({'at most' if passed else 'more than'} {LIMIT:g})",
+        f" errors ({'at most' if passed else 'more than'} {LIMIT:g}); the {prob:.0%} intervals (eti)"
+        f" with and without are within {span[0]:.3g} to {span[1]:.3g}",
+        span,
     )

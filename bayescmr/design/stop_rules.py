@@ -6,7 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bayescmr.design.model_check import FAR_RATIOS_OUT, PREQUENTIAL, SMALLEST_SIZE_OUT
+from bayescmr.design.model_check import (
+    FAR_RATIOS_OUT,
+    PREQUENTIAL,
+    SMALLEST_SIZE_OUT,
+    ModelCheck,
+)
 from bayescmr.design.precision import Estimate
 from bayescmr.design.stopping import Assessment, Finding, State, Stop, StopReason
 from bayescmr.errors import DesignError
@@ -75,7 +80,8 @@ class StopRules:
         -------
         Assessment
             Its stop is certified only where a rule that certifies is met at ``hits`` fits in a
-            row, the floor design is reached, and every check of the last state passed.
+            row, the floor design is reached, every check of the last state passed, and the
+            intervals of all refits together are no wider than what was asked for.
 
         Raises
         ------
@@ -92,7 +98,11 @@ class StopRules:
         if met and not lacks:
             if last.checks is None:
                 return Assessment(findings, None, wants_checks=True)
-            return Assessment(findings, self._certify(met[0], last))
+            for ground in met:
+                stop = self._certify(ground, last)
+                lacks = self._too_wide(stop, last)
+                if not lacks:
+                    return Assessment(findings, stop)
         return Assessment(findings, self._give_up(findings, last), held_back=lacks)
 
     def _rules(self) -> Iterator[tuple[StopReason, Callable[[Sequence[State]], _Says]]]:
@@ -194,8 +204,9 @@ class StopRules:
         absent = [name for name in self.required if name not in names]
         bad = [check for check in last.checks if check.passed is not True]
         if not bad and not absent:
-            sentence = f"{_capital(met.sentence)}. Every check of the model passed."
-            return Stop(met.reason, True, last.round, met.numbers, sentence, caveats)
+            span = _span(last.checks)
+            sentence = f"{_capital(met.sentence)}. Every check of the model passed{_reach(span)}."
+            return Stop(met.reason, True, last.round, met.numbers, sentence, caveats, span)
         why = [check.sentence.rstrip(".") for check in bad]
         why += [f"the check {name!r} was not made" for name in absent]
         return Stop(
@@ -205,6 +216,27 @@ class StopRules:
             {check.name: check.value for check in bad},
             f"Not certified: {'; '.join(why)}. But for that: {met.sentence}.",
             caveats,
+        )
+
+    def _too_wide(self, stop: Stop, last: State) -> tuple[str, ...]:
+        """What keeps a certificate back: without some of the runs the answer is not as precise.
+
+        A law that is wrong by a little passes every test and moves every interval by a little;
+        what all fits leave open is what may be promised.
+        """
+        if not stop.certified or stop.span is None or self.width is None:
+            return ()
+        bound = self.width
+        if stop.reason is StopReason.DECISION_STABLE:
+            bound *= self.slack
+        # A ground that asks for no width is none that a width can keep back.
+        promised = stop.reason in (StopReason.PRECISION, StopReason.DECISION_STABLE)
+        wide = stop.span[1] - stop.span[0]
+        if wide <= bound or not (promised and last.width.below(bound, margin=self.margin)):
+            return ()
+        return (
+            "an answer as precise where runs are left out: the intervals of all fits together are"
+            f" {wide:.3g} wide, wanted {bound:.3g}",
         )
 
     def _give_up(self, findings: Sequence[Finding], last: State) -> Stop | None:
@@ -223,6 +255,19 @@ def _left(state: State) -> str:
     if math.isinf(state.budget_left):
         return "no budget was named"
     return f"{state.budget_left:.3g} are left"
+
+
+def _span(checks: Sequence[ModelCheck]) -> tuple[float, float] | None:
+    spans = [check.span for check in checks if check.span is not None]
+    if not spans:
+        return None
+    return min(low for low, _ in spans), max(high for _, high in spans)
+
+
+def _reach(span: tuple[float, float] | None) -> str:
+    if span is None:
+        return ""
+    return f"; the intervals of all fits are within {span[0]:.3g} to {span[1]:.3g}"
 
 
 def _capital(sentence: str) -> str:

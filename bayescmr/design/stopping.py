@@ -108,6 +108,9 @@ class Stop:
         The same in words.
     caveats : tuple of str
         What must be said beside the result.
+    span : (float, float) or None
+        Of a certified result: the range in which the CMR lies by all fits, those of the checks
+        included; None where no check fitted anew.
     """
 
     reason: StopReason
@@ -116,6 +119,7 @@ class Stop:
     numbers: Mapping[str, float]
     sentence: str
     caveats: tuple[str, ...] = ()
+    span: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.certified and not self.reason.certifies:
@@ -161,7 +165,7 @@ class Assessment:
         A rule that certifies is met and the checks of the model have not been made: make them, put
         them into the last state, and assess again.
     held_back : tuple of str
-        What is still to be probed before the rule that is met may end the campaign.
+        What is still to be probed, or reached, before the rule that is met may end the campaign.
     """
 
     findings: tuple[Finding, ...]

@@ -67,7 +67,8 @@ def model_checks(posterior: Posterior, task: Task, pit: Float) -> tuple[ModelChe
 def without_far_ratios(frame: pd.DataFrame, answer: float) -> pd.DataFrame:
     """Leave out the quarter of the runs whose ratios lie farthest from the answer.
 
-    Runs of one distance go together, so it may be more than a quarter.
+    Runs of one distance stay together, so it may be less than a quarter; it is more only where
+    that many are farthest.
 
     Parameters
     ----------
@@ -77,9 +78,11 @@ def without_far_ratios(frame: pd.DataFrame, answer: float) -> pd.DataFrame:
         Ratio.
     """
     distance = (frame.groupby("run")["ratio"].first() - answer).abs()
-    limit = distance.quantile(1.0 - FAR, interpolation="higher")
-    kept = distance.index[distance < limit]
-    return frame[frame["run"].isin(kept)]
+    limit = distance.quantile(1.0 - FAR, interpolation="lower")
+    far = distance > limit
+    if not far.any():
+        far = distance == distance.max()
+    return frame[frame["run"].isin(distance.index[~far])]
 
 
 def _check(
@@ -95,4 +98,4 @@ def _check(
         return ModelCheck(
             name, None, float("nan"), f"{name}: cannot be checked, its CMR has not converged"
         )
-    return refit_check(name, cmr, without.draws[task.estimand].ravel())
+    return refit_check(name, cmr, without.draws[task.estimand].ravel(), prob=task.prob)

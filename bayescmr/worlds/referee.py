@@ -82,7 +82,10 @@ class Referee:
             found = self.rules.assess(self.states)
         if found.stop is not None:
             stop = found.stop
-            self.ending = Ending(len(rounds) - 1, stop.reason.value, stop.certified, stop.sentence)
+            lower, upper = stop.span or (None, None)
+            self.ending = Ending(
+                len(rounds) - 1, stop.reason.value, stop.certified, stop.sentence, lower, upper
+            )
 
     def _state(self, book: Book, cmr: CMR, rounds: Sequence[Round], budget: float) -> State:
         space, target, last = book.world.space, book.world.target, rounds[-1]

@@ -77,12 +77,16 @@ class Ending:
         Whether the result may be called certain.
     sentence : str
         Why.
+    lower, upper : float or None
+        The certified range of the CMR; None without a certificate.
     """
 
     round: int
     reason: str
     certified: bool
     sentence: str
+    lower: float | None = None
+    upper: float | None = None
 
 
 @dataclass(frozen=True)
