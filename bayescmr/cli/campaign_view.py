@@ -103,10 +103,11 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         yield "answer", f"{answer_words(fit)}{aim}", ""
         if snapshot.certified and (span := fit.decision["stop"].get("span")):
             lower, upper = (percent(end) for end in span)
+            prob = fit.posterior["cmr"]["prob"]
             yield (
                 "certified",
-                f"{lower} to {upper} %, which holds the {fit.posterior['cmr']['prob']:.0%} intervals"
-                " of this fit and of those that its checks made without some runs",
+                f"{lower} to {upper} %, which holds the {prob:.0%} intervals of this fit and of"
+                " those that its checks made without some runs",
                 "",
             )
         yield "decision", _decision(snapshot, fit), "" if snapshot.certified else "yellow"

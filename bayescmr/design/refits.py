@@ -87,7 +87,7 @@ def refit_check(name: str, full: Float, sub: Float | None, *, prob: float = 0.9)
         passed,
         z,
         f"{name}: the CMR goes from {full.mean():.3g} to {sub.mean():.3g}, {abs(z):.1f} standard"
-        f" errors ({'at most' if passed else 'more than'} {LIMIT:g}); the {prob:.0%} intervals (eti)"
-        f" with and without are within {span[0]:.3g} to {span[1]:.3g}",
+        f" errors ({'at most' if passed else 'more than'} {LIMIT:g}); the {prob:.0%} intervals"
+        f" (eti) with and without are within {span[0]:.3g} to {span[1]:.3g}",
         span,
     )

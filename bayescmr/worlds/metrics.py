@@ -14,7 +14,7 @@ from bayescmr.worlds.trace import Round, Trace
 Float = npt.NDArray[np.float64]
 
 #: Ends of intervals are crossings found to 1e-9.
-_XTOL = 2e-9
+XTOL = 2e-9
 
 
 def settled(trace: Trace, within: float = 0.02) -> float:
@@ -43,7 +43,7 @@ def at(trace: Trace, spend: float) -> Round:
 
 def covers(one: Round, truth: float) -> bool:
     """Whether the 90 % interval holds the truth."""
-    return one.lower - _XTOL <= truth <= one.upper + _XTOL
+    return one.lower - XTOL <= truth <= one.upper + XTOL
 
 
 def regret(one: Round, truth: float, risk: float) -> float:

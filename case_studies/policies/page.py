@@ -163,6 +163,8 @@ def _misspecified(folder: Path) -> str:
                     f"{title} ({e['worlds']})" if name == "active" else "",
                     NAMES[name],
                     _share(e["certified"]["covered"], e["certified"]["worlds"]),
+                    "-" if e["certified"]["width"] is None else f"{e['certified']['width']:.3f}",
+                    _share(e["certified"]["covered_by_the_fit"], e["certified"]["worlds"]),
                     _share(e["certified"]["too_high"], e["certified"]["worlds"]),
                     _share(e["refused"]["covered"], e["refused"]["worlds"]),
                     str(e["worlds"] - e["precise"]["worlds"]),
@@ -172,9 +174,10 @@ def _misspecified(folder: Path) -> str:
                 ]
             )
     head = [
-        "worlds", "policy", "certified: truth in the 90 % interval",
-        "certified: decision above the truth", "refused by a check: truth in the interval",
-        "width never reached", "truth in it at the end", "error at the end", "regret at the end",
+        "worlds", "policy", "certified: truth in the certified range", "its mean width",
+        "truth in the 90 % interval of the last fit alone", "decision above the truth",
+        "refused by a check: truth in the interval", "budget gone before",
+        "truth in the interval at the end", "error at the end", "regret at the end",
     ]  # fmt: skip
     return _table(head, rows)
 

@@ -31,6 +31,7 @@ from settings import (
 from bayescmr.checks.journal import read_journal
 from bayescmr.worlds import Trace
 from bayescmr.worlds.metrics import (
+    XTOL,
     at,
     covers,
     narrowed,
@@ -173,16 +174,17 @@ def ending(traces: list[Trace]) -> dict[str, Any]:
 
     def share(which: list[Trace]) -> dict[str, Any]:
         ends = [t.rounds[t.ending.round] for t in which if t.ending]
+        ranges = [promised(t) for t in which]
         n = len(which)
-        hits = sum(covers(r, t.truth) for r, t in zip(ends, which, strict=True))
         return {
             "worlds": n,
-            "covered": hits,
+            "covered": sum(
+                missed(*ends, t.truth) == 0 for ends, t in zip(ranges, which, strict=True)
+            ),
+            "covered_by_the_fit": sum(covers(r, t.truth) for r, t in zip(ends, which, strict=True)),
+            "width": float(np.mean([upper - lower for lower, upper in ranges])) if n else None,
             "missed_by": max(
-                (
-                    max(r.lower - t.truth, t.truth - r.upper, 0.0)
-                    for r, t in zip(ends, which, strict=True)
-                ),
+                (missed(*ends, t.truth) for ends, t in zip(ranges, which, strict=True)),
                 default=0.0,
             ),
             "too_high": sum(r.decision > t.truth for r, t in zip(ends, which, strict=True)),
@@ -203,7 +205,21 @@ def ending(traces: list[Trace]) -> dict[str, Any]:
     }
 
 
-def at_the_stop(trace: Trace) -> Any:
+def promised(trace: Trace) -> tuple[float, float]:
+    """The certified range; without a certificate, the 90 % interval at the stop."""
+    last = at_the_stop(trace)
+    if trace.ending is None or trace.ending.lower is None or trace.ending.upper is None:
+        return last.lower, last.upper
+    return trace.ending.lower, trace.ending.upper
+
+
+def missed(lower: float, upper: float, truth: float) -> float:
+    """How far the truth lies outside; the ends are crossings found to a tolerance."""
+    outside = max(lower - truth, truth - upper)
+    return outside if outside > XTOL else 0.0
+
+
+def at_the_stop(trace: Trace) -> Round:
     """The fit at which a campaign ends: its stop rules', whatever they say, or the last."""
     return trace.rounds[-1 if trace.ending is None else trace.ending.round]
 

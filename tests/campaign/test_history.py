@@ -28,6 +28,7 @@ checks = st.builds(
     name=st.text(),
     passed=st.sampled_from([True, False, None]),
     value=st.floats(allow_nan=True, allow_infinity=True),
+    span=st.none() | st.tuples(st.floats(0, 1), st.floats(0, 1)),
     # Words that stand for numbers which JSON does not have, and must stay words here.
     sentence=st.text() | st.sampled_from(["nan", "infinite", "-infinite"]),
 )

@@ -264,13 +264,16 @@ def test_status_of_a_certified_campaign(call: Call, legal: Path, tmp_path: Path)
     assert "paused    it is worth less." in call("status", "legal")[1]
     stop = {
         "reason": "precision", "certified": True, "sentence": "Interval width 0.07; wanted 0.08.",
-        "caveats": ["no run of the target's size"],
+        "caveats": ["no run of the target's size"], "span": [0.2987, 0.5],
     }  # fmt: skip
     fitted(legal, stop)
     code, out, _ = call("status", "legal", "--plot", "progress.png")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80
-    for words in ("35 % at 10 % risk; certified", "precision: Interval width", "no run of the"):
+    for words in (
+        "35 % at 10 % risk; certified", "precision: Interval width", "no run of the",
+        "certified 29.9 to 50.0 %, which holds the 90% intervals of this fit",
+    ):  # fmt: skip
         assert words in " ".join(out.split())
     assert (tmp_path / "progress.png").read_bytes()[:4] == b"\x89PNG"
     data = json.loads(call("status", "legal", "--json")[1])
@@ -289,6 +292,7 @@ def test_a_campaign_that_ended_without_a_certificate(call: Call, told: Path) -> 
         "certified": False,
         "sentence": "Not certified: x.",
         "caveats": [],
+        "span": None,
     }
     fitted(told.parent / "campaigns.db", why)
     code, out, _ = call("run", "legal")

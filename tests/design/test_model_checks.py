@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, multivariate_normal
+from scipy.stats import kstest, multivariate_normal, norm
 
 from bayescmr.design.model_check import FAR_RATIOS_OUT, SMALLEST_SIZE_OUT
 from bayescmr.design.prequential import evidence_against, predict, prequential_check
@@ -46,9 +46,22 @@ def test_refit_check_says_what_moved() -> None:
     bad = refit_check(FAR_RATIOS_OUT, normal_draws(0.4, 0.03), normal_draws(0.3, 0.05))
     assert bad.passed is False and "0.4 to 0.3, 2.5 standard errors" in bad.sentence
     none = refit_check(FAR_RATIOS_OUT, normal_draws(0.4, 0.03), None)
-    assert none.passed is None and np.isnan(none.value)
+    assert none.passed is None and np.isnan(none.value) and none.span is None
     with pytest.raises(DesignError, match="sub"):
         refit_check(FAR_RATIOS_OUT, normal_draws(0.4, 0.03), np.array([np.nan, 1.0]))
+
+
+@pytest.mark.parametrize(("prob", "z"), [(0.9, 1.6449), (0.5, 0.6745)])
+def test_a_refit_spans_both_intervals(prob: float, z: float) -> None:
+    """By hand: of a normal, mean - z sd to mean + z sd; the refit's is the wider on one side."""
+    even = norm.ppf((np.arange(20_001) + 0.5) / 20_001)
+    full, sub = 0.40 + 0.03 * even, 0.43 + 0.05 * even
+    check = refit_check(SMALLEST_SIZE_OUT, full, sub, prob=prob)
+    low = min(0.40 - z * 0.03, 0.43 - z * 0.05)
+    assert check.span == pytest.approx((low, 0.43 + z * 0.05), abs=1e-4)
+    assert f"{prob:.0%} intervals (eti)" in check.sentence
+    inner = refit_check(SMALLEST_SIZE_OUT, full, 0.40 + 0.01 * even, prob=prob)
+    assert inner.span == pytest.approx((0.40 - z * 0.03, 0.40 + z * 0.03), abs=1e-4)
 
 
 TIMES = np.arange(1.0, 6.0)

@@ -109,6 +109,58 @@ def test_a_check_that_did_not_pass_ends_without_a_certificate(which, passed) -> 
     assert stop(RULES, UNSURE, replace(UNSURE, checks=tuple(checks))) is None
 
 
+def spanned(*spans: tuple[float, float] | None) -> tuple[ModelCheck, ...]:
+    """Checks that passed, with these spans."""
+    return tuple(replace(check, span=span) for check, span in zip(GOOD, spans, strict=True))
+
+
+def test_the_certified_range_is_what_all_fits_leave_open() -> None:
+    near = replace(PRECISE, checks=spanned((0.27, 0.34), (0.28, 0.345), None))
+    found = stop(RULES, PRECISE, near)
+    assert found is not None
+    assert (found.certified, found.span) == (True, (0.27, 0.345))
+    assert "within 0.27 to 0.345" in found.sentence
+    without = stop(RULES, PRECISE, PRECISE)
+    assert without is not None
+    assert (without.certified, without.span) == (True, None)
+
+
+def test_refits_that_leave_more_open_than_was_asked_for_hold_a_certificate_back() -> None:
+    wide = replace(PRECISE, checks=spanned((0.27, 0.34), (0.28, 0.351), None))
+    found = RULES.assess(wandering(PRECISE, wide))
+    assert found.stop is None
+    assert not found.wants_checks
+    (phrase,) = found.held_back
+    assert "0.081 wide, wanted 0.08" in phrase
+    # It ends where the money does, and is not certified then.
+    ended = RULES.assess(wandering(PRECISE, replace(wide, budget_left=1e11)))
+    assert ended.stop is not None
+    assert (ended.stop.reason, ended.stop.certified) == (StopReason.BUDGET, False)
+
+
+def test_a_width_keeps_back_only_who_promised_one() -> None:
+    """Who was asked for a small loss as well, and has it, is certified on that ground."""
+    wide = spanned((0.2, 0.5), None, None)
+    sure = replace(PRECISE, regret=Estimate(0.015, 0.001), checks=wide)
+    found = stop(RULES, sure, sure)
+    assert found is not None
+    assert (found.reason, found.certified) == (StopReason.REGRET, True)
+    assert stop(StopRules(width=0.08), sure, sure) is None
+
+
+@pytest.mark.parametrize(("upper", "certified"), [(0.319, True), (0.321, False)])
+def test_a_stable_decision_may_leave_open_what_its_slack_allows(
+    upper: float, certified: bool
+) -> None:
+    near = replace(UNSURE, width=Estimate(0.11, 0.001), checks=spanned((0.2, upper), None, None))
+    found = RULES.assess(history(near, near, near, near))
+    assert (found.stop is not None) == certified
+    # Stable and near in its loss, not in its width: no width was promised.
+    lossy = replace(UNSURE, regret=Estimate(0.025, 0.001), checks=near.checks)
+    found = RULES.assess(history(lossy, lossy, lossy, lossy))
+    assert found.stop is not None and found.stop.certified
+
+
 def test_a_check_that_is_missing_is_not_a_check_that_passed() -> None:
     for kept in ((), GOOD[:2], GOOD[1:]):
         found = stop(RULES, PRECISE, replace(PRECISE, checks=kept))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bayescmr.design.active import Active
 from bayescmr.design.baselines import Sobol
@@ -81,7 +85,9 @@ def test_the_stop_rules_are_heard(traces, inside):
         assert ending is not None
         assert ending.round < len(trace.rounds)
         if ending.certified:
-            assert trace.rounds[ending.round].width <= 0.9
+            last = trace.rounds[ending.round]
+            assert ending.lower <= last.lower <= last.upper <= ending.upper
+            assert ending.upper - ending.lower <= 0.9
         else:
             assert ending.reason in ("model check", "budget", "infeasible")
             assert ending.sentence.startswith("Not certified")
@@ -114,3 +120,20 @@ def test_far_ratios_are_those_of_whole_runs(opened):
     left = without_far_ratios(frame, 0.25)
     assert set(left["ratio"]) == {0.25, 0.5}
     assert np.isin(left["run"], frame["run"]).all()
+
+
+@given(
+    ratios=st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0]), min_size=2, max_size=30),
+    answer=st.floats(0, 1),
+)
+def test_far_ratios_are_a_quarter_of_the_runs_where_ties_allow(ratios, answer):
+    from bayescmr.planning.model_checks import without_far_ratios
+
+    frame = pd.DataFrame({"run": [f"r{i}" for i in range(len(ratios))], "ratio": ratios})
+    left = without_far_ratios(frame, answer)
+    away = (frame["ratio"] - answer).abs()
+    out = ~frame["run"].isin(left["run"])
+    assert out.any()
+    assert left.empty or away[~out].max() < away[out].min()
+    # More than a quarter only where the farthest alone are more.
+    assert out.sum() <= math.ceil(0.25 * (len(frame) - 1)) or (away[out] == away.max()).all()

@@ -91,7 +91,7 @@ def test_summary_of_known_traces(modules):
 
     unit = summary.FULL_RUN
     good = _trace("active", 0.5, [(0.1 * unit, 0.3, 0.3), (0.5 * unit, 0.51, 0.03)],
-                  ending=Ending(1, "precision", True, ""))  # fmt: skip
+                  ending=Ending(1, "precision", True, "", 0.46, 0.56))  # fmt: skip
     bad = _trace("sobol", 0.5, [(0.1 * unit, 0.3, 0.3), (1.0 * unit, 0.6, 0.03)],
                  ending=Ending(1, "model check", False, ""))  # fmt: skip
     good, bad = (replace(t, full_run=unit) for t in (good, bad))
@@ -112,6 +112,12 @@ def test_summary_of_known_traces(modules):
     assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     endings = found["well_specified"]["endings"]
     assert endings["active"]["certified"]["covered"] == 3
+    assert endings["active"]["certified"]["width"] == pytest.approx(0.1)
+    assert endings["active"]["certified"]["covered_by_the_fit"] == 3
+    off = replace(good, ending=Ending(1, "precision", True, "", 0.51, 0.58))
+    shares = summary.ending([off])["certified"]
+    assert (shares["covered"], shares["covered_by_the_fit"]) == (0, 1)
+    assert shares["missed_by"] == pytest.approx(0.01)
     assert endings["sobol"]["refused"]["covered"] == 0
     assert endings["sobol"]["certified"]["worlds"] == 0
     assert found["calibration"]["covered"] == 4
