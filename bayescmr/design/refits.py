@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from bayescmr.design.model_check import ModelCheck
@@ -10,11 +12,13 @@ from bayescmr.errors import DesignError
 
 # Above this an answer moves more than the runs left out explain: two-sided 5 % of a normal.
 LIMIT = 2.0
-# Share of the posterior sd that a refit may move for nothing: approximations and Monte Carlo error.
+# Share of an sd that a refit may move for nothing: of the posterior's, for approximations and Monte
+# Carlo error, or of that of an answer as precise as was asked for, if it is larger: no law is
+# right to any precision, and what moves by less than matters is no reason against an answer.
 _FLOOR = 0.3
 
 
-def hausman(full: Float, sub: Float) -> float:
+def hausman(full: Float, sub: Float, asked: float = 0.0) -> float:
     """By how many standard errors an answer moves when runs are left out.
 
     If the model is right, both fits aim at the same value, and their difference has the variance
@@ -26,12 +30,14 @@ def hausman(full: Float, sub: Float) -> float:
         CMR from all runs.
     sub : ndarray, shape (other draws,)
         The same, from the fit without some of the runs.
+    asked : float
+        Standard deviation that would be precise enough; 0 where no precision was asked for.
 
     Returns
     -------
     float
-        ``(mean(full) - mean(sub)) / sqrt(max(var(sub) - var(full), (0.3 sd(full))**2))``; 0 where
-        both are the same single value.
+        ``(mean(full) - mean(sub)) / sqrt(max(var(sub) - var(full), (0.3 max(sd(full),
+        asked))**2))``; 0 where both are the same single value.
 
     Raises
     ------
@@ -50,13 +56,15 @@ def hausman(full: Float, sub: Float) -> float:
             )
     moved = float(full.mean() - sub.mean())
     v_full, v_sub = float(full.var(ddof=1)), float(sub.var(ddof=1))
-    scale = np.sqrt(max(v_sub - v_full, _FLOOR**2 * v_full))
+    scale = np.sqrt(max(v_sub - v_full, _FLOOR**2 * max(v_full, asked**2)))
     if scale > 0:
         return float(moved / scale)
     return 0.0 if moved == 0 else float(np.copysign(np.inf, moved))
 
 
-def refit_check(name: str, full: Float, sub: Float | None, *, prob: float = 0.9) -> ModelCheck:
+def refit_check(
+    name: str, full: Float, sub: Float | None, *, prob: float = 0.9, width: float | None = None
+) -> ModelCheck:
     """Judge a refit without some of the runs.
 
     The test alone is weak: where few runs are left, a refit may say anything. So what it says
@@ -72,12 +80,15 @@ def refit_check(name: str, full: Float, sub: Float | None, *, prob: float = 0.9)
         CMR from the refit; None where too few runs are left to fit.
     prob : float
         Of the equal-tailed intervals in the span.
+    width : float or None
+        Of such an interval, where one was asked for.
     """
     if sub is None:
         return ModelCheck(
             name, None, float("nan"), f"{name}: cannot be checked, too few runs would be left"
         )
-    z = hausman(full, sub)
+    asked = 0.0 if width is None else width / (2.0 * NormalDist().inv_cdf(0.5 + prob / 2.0))
+    z = hausman(full, sub, asked)
     passed = abs(z) <= LIMIT
     tails = 0.5 - prob / 2, 0.5 + prob / 2
     ends = np.array([np.quantile(draws, tails) for draws in (full, sub)])

@@ -98,4 +98,5 @@ def _check(
         return ModelCheck(
             name, None, float("nan"), f"{name}: cannot be checked, its CMR has not converged"
         )
-    return refit_check(name, cmr, without.draws[task.estimand].ravel(), prob=task.prob)
+    left_over = without.draws[task.estimand].ravel()
+    return refit_check(name, cmr, left_over, prob=task.prob, width=task.rules.width)

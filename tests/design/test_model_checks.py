@@ -24,6 +24,10 @@ def test_hausman_by_hand() -> None:
     assert hausman(normal_draws(0.40, 0.03), normal_draws(0.39, 0.0301)) == pytest.approx(
         0.01 / 0.009
     )
+    # And so does that of an answer as precise as was asked for, if its sd is larger.
+    hardly = normal_draws(0.39, 0.0301)
+    assert hausman(normal_draws(0.40, 0.03), hardly, 0.02) == pytest.approx(0.01 / 0.009)
+    assert hausman(normal_draws(0.40, 0.03), hardly, 0.05) == pytest.approx(0.01 / 0.015)
     assert hausman(np.full(5, 0.4), np.full(5, 0.4)) == 0.0
     assert hausman(np.full(5, 0.4), np.full(5, 0.3)) == np.inf
 
@@ -45,6 +49,12 @@ def test_refit_check_says_what_moved() -> None:
     assert good.passed and "at most 2" in good.sentence
     bad = refit_check(FAR_RATIOS_OUT, normal_draws(0.4, 0.03), normal_draws(0.3, 0.05))
     assert bad.passed is False and "0.4 to 0.3, 2.5 standard errors" in bad.sentence
+    # The same shift and widths, where an interval six times as wide would do.
+    wide = refit_check(
+        FAR_RATIOS_OUT, normal_draws(0.4, 0.03), normal_draws(0.3, 0.05), width=6 * 0.0987
+    )
+    assert wide.passed
+    assert wide.value == pytest.approx(0.1 / (0.3 * 6 * 0.03), rel=1e-3)
     none = refit_check(FAR_RATIOS_OUT, normal_draws(0.4, 0.03), None)
     assert none.passed is None and np.isnan(none.value) and none.span is None
     with pytest.raises(DesignError, match="sub"):
