@@ -101,7 +101,8 @@ class Campaigns(StorePart):
             There is no such campaign or state.
         """
         one_of(state, STATES, "state")
-        values = {"state": state, "reason": printable(reason)}
+        # One line, whatever a shell or a program hands over: it is shown in lists.
+        values = {"state": state, "reason": " ".join(printable(reason).split())}
         with changing(self._database, name) as change:
             self._update(change, values)
             change.tell("state", values)

@@ -133,13 +133,15 @@ class _Lines:
         self._console = console
         self._rounds = len(snapshot.rounds)
         self._ended = {a.key for a in snapshot.attempts if not a.is_open}
-        if self._rounds:
-            made = "1 round was" if self._rounds == 1 else f"{self._rounds} rounds were"
-            console.print(f"{made} made before", soft_wrap=True)
+        self._before = self._rounds
 
     def look(self, snapshot: Snapshot) -> None:
         from bayescmr.cli.campaign_view import failure_line, round_line
 
+        if self._before:
+            made = "1 round was" if self._before == 1 else f"{self._before} rounds were"
+            self._console.print(f"{made} made before", soft_wrap=True)
+            self._before = 0
         for attempt in snapshot.attempts:
             if attempt.is_open or attempt.key in self._ended:
                 continue

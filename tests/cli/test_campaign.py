@@ -227,8 +227,31 @@ def test_nothing_is_asked_for_while_the_first_losses_are_to_come(call: Call, leg
     assert f"tell first what came of the runs under way ({len(asked)})" in err
 
 
+def test_a_campaign_without_a_probe_says_so_and_nothing_else(call: Call, legal: Path) -> None:
+    fitted(legal, None)
+    assert "probe: got nothing, expected a command" in wrong(call, "run", "legal")
+
+
+def test_a_budget_that_buys_no_run_is_refused(call: Call, told: Path) -> None:
+    """With a table that is enough for a first fit as well, which has no first runs to pay."""
+    rows = ["run,size,domain,ratio,tokens,loss_general,seed"]
+    rows += [
+        f"{size}-{ratio}-{seed},{size},legal,{ratio},{tokens},{3 + 1e-7 * tokens * ratio},{seed}"
+        for size in (25248, 100672)
+        for ratio, seed in ((0.25, 1), (0.25, 2), (0.75, 1))
+        for tokens in (0, 2048, 16384)
+    ]
+    (told.parent / "runs.csv").write_text("\n".join(rows) + "\n")
+    text = TOLD.replace("budget: ", "budget: 1  # ")
+    for table in ("", "runs: runs.csv\n"):
+        told.write_text(text + table)
+        line = wrong(call, "new", told)
+        assert re.search(r"budget: got 1 FLOPs, expected at least the [\d.e+]+ of the cheap", line)
+        assert not (told.parent / "campaigns.db").exists()
+
+
 def test_paused_resumed_stopped(call: Call, legal: Path) -> None:
-    code, out, _ = call("pause", "legal", "--reason", "the cluster is needed")
+    code, out, _ = call("pause", "legal", "--reason", "the cluster\n  is needed")
     assert (code, "resume legal" in out) == (0, True)
     code, out, err = call("ask", "legal")
     assert code == 75
