@@ -183,11 +183,12 @@ def _misspecified(folder: Path) -> str:
 
 
 def _safe(folder: Path) -> str:
-    lines, total, above, most = [], [0, 0], 0, 0.0
+    lines, total, fresh, above, most = [], [0, 0], [0, 0], 0, 0.0
     for kind, data in (_read(folder, "misspecified") or {}).items():
         e = data["endings"]["active"]["certified"]
         ours, sobol = (data["policies"][n]["regret"][-1] for n in ("active", "sobol"))
         total = [total[0] + e["covered"], total[1] + e["worlds"]]
+        fresh = [fresh[0] + data["fresh"]["covered"], fresh[1] + data["fresh"]["worlds"]]
         above += e["too_high"]
         most = max(most, e["missed_by"])
         first = _certified(e["covered"], e["worlds"])
@@ -198,6 +199,7 @@ def _safe(folder: Path) -> str:
     lines += [
         f"- All four together: {_certified(*total)}. Those that did not missed it by"
         f" {most:.3f} at most.",
+        f"- In the worlds that had no part in choosing what is certified: {_certified(*fresh)}.",
         f"- Of these {total[1]} decisions, made at a risk of 10 %, {above} lay above the truth.",
     ]
     return "\n".join(lines)
