@@ -32,6 +32,11 @@ def percent_down(share: float) -> str:
     return f"{math.floor(1000 * share + 1e-9) / 10:g}"
 
 
+def percent_up(share: float) -> str:
+    """Share in percent, rounded up to a tenth: the upper end of what is promised."""
+    return f"{math.ceil(1000 * share - 1e-9) / 10:g}"
+
+
 #: Longest name in a figure or a table; the data behind it hold the whole name.
 LONGEST = 24
 

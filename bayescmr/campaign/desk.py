@@ -75,6 +75,7 @@ class _Fitted:
     pit: Float
     history: tuple[State, ...]
     may_escalate: bool
+    checks: tuple[ModelCheck, ...] | None
 
 
 class Desk:
@@ -178,13 +179,14 @@ class Desk:
         }
         history = tuple(sorted(by_table.values(), key=lambda state: state.round))
         may_escalate = not any(row.decision["escalated"] for row in earlier)
-        return _Fitted(number, table, posterior, pit, history, may_escalate)
+        checks = state_from(earlier[-1].decision["state"]).checks if same else None
+        return _Fitted(number, table, posterior, pit, history, may_escalate, checks)
 
     def _advice(self, fitted: _Fitted, made: Sequence[Made], budget: Budget, batch: int) -> Advice:
         task = self.config.task
 
         def checks() -> tuple[ModelCheck, ...]:
-            return model_checks(fitted.posterior, task, fitted.pit)
+            return fitted.checks or model_checks(fitted.posterior, task, fitted.pit)
 
         return advise(
             fitted.posterior,

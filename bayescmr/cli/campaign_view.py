@@ -13,7 +13,7 @@ from rich.table import Table
 from bayescmr.cli.output import new_table
 from bayescmr.runs.problems import counted
 from bayescmr.values import shorten
-from bayescmr.words import count, percent, percent_down, short
+from bayescmr.words import count, percent, percent_down, percent_up, short
 
 if TYPE_CHECKING:
     from bayescmr.campaign.campaign import Campaign, Snapshot
@@ -102,7 +102,8 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str, str]]:
         aim = "" if wanted is None else f"; wanted {100 * wanted:.3g}"
         yield "answer", f"{answer_words(fit)}{aim}", ""
         if snapshot.certified and (span := fit.decision["stop"].get("span")):
-            lower, upper = (percent(end) for end in span)
+            # Outwards: what is promised holds all of it.
+            lower, upper = percent_down(span[0]), percent_up(span[1])
             prob = fit.posterior["cmr"]["prob"]
             yield (
                 "certified",
@@ -157,6 +158,8 @@ def _forecast(fit: RoundRow, width: float | None) -> str:
         return "none, for no width was asked for"
     state = fit.decision["state"]
     wanted = f"a width of {100 * width:.3g} points"
+    if fit.decision["held_back"]:
+        return f"none: {wanted} is reached, and something else is lacking"
     if fit.forecast is not None:
         return f"{fit.forecast:.3g} FLOPs more to {wanted}"
     if state["forecast"] is None:
@@ -170,7 +173,7 @@ def _end(snapshot: Snapshot) -> str:
     stop = None if snapshot.last_fit is None else snapshot.last_fit.decision["stop"]
     if stop is None or stop["sentence"] != snapshot.reason:
         return f"not certified: {snapshot.reason}"
-    caveats = "".join(f" {text}." for text in stop["caveats"])
+    caveats = "".join(f" {text.rstrip('.')}." for text in stop["caveats"])
     return f"{stop['reason']}: {stop['sentence']}{caveats}"
 
 
@@ -234,7 +237,11 @@ def status_dict(standing: Standing) -> dict[str, Any]:
         "converged": None if fit is None else fit.posterior["converged"],
         "decision": None
         if fit is None
-        else {key: fit.decision[key] for key in ("ratio", "risk", "stop", "held_back", "findings")},
+        else {
+            **{key: fit.decision[key] for key in ("ratio", "risk", "held_back", "findings")},
+            # Campaigns that ended before there was a certified range have none.
+            "stop": fit.decision["stop"] and {"span": None, **fit.decision["stop"]},
+        },
         "forecast": None if fit is None else fit.forecast,
         "fits": snapshot.progress().to_dict(orient="records"),
         "chosen": list(snapshot.rounds[-1].decision["because"]) if snapshot.rounds else [],

@@ -68,6 +68,15 @@ class StopRules:
             if not value >= least:
                 raise DesignError(f"stop rules: {name}: got {value}, expected at least {least}")
 
+    @property
+    def shift(self) -> float | None:
+        """Width of an interval by whose share an answer may move for nothing.
+
+        The one asked for, where nothing else was: a small loss may be asked for where a wide
+        interval would do.
+        """
+        return self.width if self.regret is self.price is None else None
+
     def assess(self, history: Sequence[State]) -> Assessment:
         """Say whether the campaign is over, and what every rule says.
 
@@ -80,8 +89,8 @@ class StopRules:
         -------
         Assessment
             Its stop is certified only where a rule that certifies is met at ``hits`` fits in a
-            row, the floor design is reached, every check of the last state passed, and the
-            intervals of all refits together are no wider than what was asked for.
+            row, the floor design is reached, every check of the last state passed, and, where it
+            is certified for its width, the intervals of all fits together are no wider than that.
 
         Raises
         ------
@@ -100,10 +109,12 @@ class StopRules:
                 return Assessment(findings, None, wants_checks=True)
             for ground in met:
                 stop = self._certify(ground, last)
-                lacks = self._too_wide(stop, last)
-                if not lacks:
+                wide = self._too_wide(stop)
+                if not wide:
                     return Assessment(findings, stop)
-        return Assessment(findings, self._give_up(findings, last), held_back=lacks)
+                # What was asked for is in the words of the first ground, the strictest.
+                lacks = lacks or wide
+        return Assessment(findings, self._give_up(findings, last, lacks), held_back=lacks)
 
     def _rules(self) -> Iterator[tuple[StopReason, Callable[[Sequence[State]], _Says]]]:
         if self.width is not None:
@@ -218,7 +229,7 @@ class StopRules:
             caveats,
         )
 
-    def _too_wide(self, stop: Stop, last: State) -> tuple[str, ...]:
+    def _too_wide(self, stop: Stop) -> tuple[str, ...]:
         """What keeps a certificate back: without some of the runs the answer is not as precise.
 
         A law that is wrong by a little passes every test and moves every interval by a little;
@@ -226,26 +237,29 @@ class StopRules:
         """
         if not stop.certified or stop.span is None or self.width is None:
             return ()
-        bound = self.width
-        if stop.reason is StopReason.DECISION_STABLE:
-            bound *= self.slack
-        # A ground that asks for no width is none that a width can keep back.
-        promised = stop.reason in (StopReason.PRECISION, StopReason.DECISION_STABLE)
+        # A small loss of the decision, or its worth, is no promise of a width.
+        factors = {StopReason.PRECISION: 1.0, StopReason.DECISION_STABLE: self.slack}
+        bound = self.width * factors.get(stop.reason, math.inf)
         wide = stop.span[1] - stop.span[0]
-        if wide <= bound or not (promised and last.width.below(bound, margin=self.margin)):
+        if wide <= bound:
             return ()
         return (
             "an answer as precise where runs are left out: the intervals of all fits together are"
             f" {wide:.3g} wide, wanted {bound:.3g}",
         )
 
-    def _give_up(self, findings: Sequence[Finding], last: State) -> Stop | None:
+    def _give_up(
+        self, findings: Sequence[Finding], last: State, lacks: Sequence[str]
+    ) -> Stop | None:
         """The end without a certificate: nothing can be bought, or nothing that helps."""
         by_reason = {finding.reason: finding for finding in findings}
         for reason, hits in ((StopReason.BUDGET, 1), (StopReason.INFEASIBLE, self.hits)):
             found = by_reason[reason]
             if found.hits >= hits:
-                caveats = tuple(filter(None, [last.floor.gap]))
+                lacking = (
+                    f"A rule was met, and this was lacking: {'; '.join(lacks)}." if lacks else ""
+                )
+                caveats = tuple(filter(None, [lacking, last.floor.gap]))
                 sentence = f"Not certified: {found.sentence}."
                 return Stop(reason, False, last.round, found.numbers, sentence, caveats)
         return None

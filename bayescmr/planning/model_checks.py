@@ -28,7 +28,7 @@ def model_checks(posterior: Posterior, task: Task, pit: Float) -> tuple[ModelChe
 
     A law that is wrong in size or ratio gives itself away where the runs that are least like the
     target are left out: in trials this saw an omitted interaction of size and tokens in 40 % of
-    worlds, with 3 % false alarms, where the predictions of probes saw nothing.
+    worlds, with 3 % false alarms a look, where the predictions of probes saw nothing.
 
     Parameters
     ----------
@@ -99,4 +99,4 @@ def _check(
             name, None, float("nan"), f"{name}: cannot be checked, its CMR has not converged"
         )
     left_over = without.draws[task.estimand].ravel()
-    return refit_check(name, cmr, left_over, prob=task.prob, width=task.rules.width)
+    return refit_check(name, cmr, left_over, prob=task.prob, width=task.rules.shift)

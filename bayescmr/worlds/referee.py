@@ -130,6 +130,6 @@ class Referee:
             sub = None
             if len(part) < len(frame) and part["run"].nunique() >= MIN_RUNS:
                 sub = refit(part).cmr(cmr.target).draws["tolerance"].ravel()
-            checks.append(refit_check(name, full, sub, width=self.rules.width))
+            checks.append(refit_check(name, full, sub, width=self.rules.shift))
         pit = np.array([u for one in rounds for u in one.pit])
         return (*checks, prequential_check(pit))

@@ -156,7 +156,7 @@ def _misspecified(folder: Path) -> str:
     kinds |= {KINDS[k]: v for k, v in (_read(folder, "misspecified") or {}).items()}
     rows = []
     for title, data in kinds.items():
-        for name in ("active", "sobol"):
+        for name in data["endings"]:
             e, p = data["endings"][name], data["policies"][name]
             rows.append(
                 [

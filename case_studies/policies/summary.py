@@ -209,10 +209,13 @@ def ending(traces: list[Trace]) -> dict[str, Any]:
 
 def promised(trace: Trace) -> tuple[float, float]:
     """The certified range; without a certificate, the 90 % interval at the stop."""
-    last = at_the_stop(trace)
-    if trace.ending is None or trace.ending.lower is None or trace.ending.upper is None:
+    last, end = at_the_stop(trace), trace.ending
+    if end is None or not end.certified:
         return last.lower, last.upper
-    return trace.ending.lower, trace.ending.upper
+    if end.lower is None or end.upper is None:
+        # Version 3 certified the interval of the fit, by another rule.
+        raise SystemExit(f"{trace.policy}: certified without a range: play it anew with study.py")
+    return end.lower, end.upper
 
 
 def missed(lower: float, upper: float, truth: float) -> float:
@@ -309,7 +312,7 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
         "costs": costs(inside, BUDGET),
         "policies": compared(traces, BUDGET),
         "curves": curves(traces),
-        "well_specified": summary(inside, BUDGET, WRONG_LAW),
+        "well_specified": ended(inside, names[:1]),
         "convergence": {n: convergence([t[n] for t in together(worlds, [n])]) for n in names},
         "calibration": calibrated([t[names[0]] for t in together(worlds, names[:1])]),
     }
@@ -323,7 +326,7 @@ def misspecified(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     found = {}
     for kind, own in by_kind(worlds):
         fresh = [w["traces"][COMPARED[0]] for w in own[CHOSEN_ON:]]
-        found[kind] = {**summary(own, BUDGET, WRONG_LAW), "fresh": ending(fresh)["certified"]}
+        found[kind] = {**ended(own, WRONG_LAW), "fresh": ending(fresh)["certified"]}
     return found
 
 
@@ -356,9 +359,16 @@ def summary(worlds: list[dict[str, Any]], cap: float, names: Iterable[str]) -> d
         "worlds": len(traces),
         "costs": costs([{"traces": t} for t in traces], cap),
         "policies": compared(traces, cap),
-        "endings": {n: ending([t[n] for t in traces]) for n in names},
         "convergence": {n: convergence([t[n] for t in traces]) for n in names},
     }
+
+
+def ended(worlds: list[dict[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+    """The same, and how their campaigns end."""
+    names = list(names)
+    traces = together(worlds, names)
+    endings = {n: ending([t[n] for t in traces]) for n in names}
+    return {**summary(worlds, BUDGET, names), "endings": endings}
 
 
 def main() -> None:

@@ -295,7 +295,7 @@ def test_status_of_a_certified_campaign(call: Call, legal: Path, tmp_path: Path)
     assert max(map(len, out.splitlines())) <= 80
     for words in (
         "35 % at 10 % risk; certified", "precision: Interval width", "no run of the",
-        "certified 29.9 to 50.0 %, which holds the 90% intervals of this fit",
+        "certified 29.8 to 50 %, which holds the 90% intervals of this fit",
     ):  # fmt: skip
         assert words in " ".join(out.split())
     assert (tmp_path / "progress.png").read_bytes()[:4] == b"\x89PNG"

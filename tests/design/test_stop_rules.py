@@ -136,6 +136,11 @@ def test_refits_that_leave_more_open_than_was_asked_for_hold_a_certificate_back(
     ended = RULES.assess(wandering(PRECISE, replace(wide, budget_left=1e11)))
     assert ended.stop is not None
     assert (ended.stop.reason, ended.stop.certified) == (StopReason.BUDGET, False)
+    assert "0.081 wide, wanted 0.08" in ended.stop.caveats[0]
+    # Where a decision is stable as well, which allows for more, the words are those of the width.
+    wider = replace(wide, checks=spanned((0.2, 0.35), None, None))
+    (phrase,) = RULES.assess(history(wider, wider, wider, wider)).held_back
+    assert "0.15 wide, wanted 0.08" in phrase
 
 
 def test_a_width_keeps_back_only_who_promised_one() -> None:
@@ -155,10 +160,16 @@ def test_a_stable_decision_may_leave_open_what_its_slack_allows(
     near = replace(UNSURE, width=Estimate(0.11, 0.001), checks=spanned((0.2, upper), None, None))
     found = RULES.assess(history(near, near, near, near))
     assert (found.stop is not None) == certified
-    # Stable and near in its loss, not in its width: no width was promised.
+    # Stable, and near in its loss: the width that was asked for as well is no less a bound.
     lossy = replace(UNSURE, regret=Estimate(0.025, 0.001), checks=near.checks)
     found = RULES.assess(history(lossy, lossy, lossy, lossy))
-    assert found.stop is not None and found.stop.certified
+    assert (found.stop is not None) == certified
+
+
+def test_only_who_asks_for_a_width_alone_says_which_shift_is_none() -> None:
+    assert StopRules(width=0.08).shift == 0.08
+    assert RULES.shift is None
+    assert StopRules(regret=0.02).shift is None
 
 
 def test_a_check_that_is_missing_is_not_a_check_that_passed() -> None:

@@ -111,15 +111,19 @@ def test_summary_of_known_traces(modules):
     assert policies["active"]["rmse"] == pytest.approx([0.2, 0.2, *[0.01] * 4])
     assert policies["sobol"]["coverage"] == [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]
     endings = found["well_specified"]["endings"]
-    assert endings["active"]["certified"]["covered"] == 3
+    assert set(endings) == {"active"}
+    assert endings["active"]["certified"]["covered"] == 4
     assert endings["active"]["certified"]["width"] == pytest.approx(0.1)
-    assert endings["active"]["certified"]["covered_by_the_fit"] == 3
+    assert endings["active"]["certified"]["covered_by_the_fit"] == 4
     off = replace(good, ending=Ending(1, "precision", True, "", 0.51, 0.58))
     shares = summary.ending([off])["certified"]
     assert (shares["covered"], shares["covered_by_the_fit"]) == (0, 1)
     assert shares["missed_by"] == pytest.approx(0.01)
-    assert endings["sobol"]["refused"]["covered"] == 0
-    assert endings["sobol"]["certified"]["worlds"] == 0
+    with pytest.raises(SystemExit, match="active: certified without a range"):
+        summary.ending([replace(good, ending=Ending(1, "precision", True, ""))])
+    wrong = summary.ending([bad] * 3)
+    assert (wrong["refused"]["worlds"], wrong["refused"]["covered"]) == (3, 0)
+    assert wrong["certified"]["worlds"] == 0
     assert found["calibration"]["covered"] == 4
     assert found["calibration"]["pit_values"] == 16
     json.dumps(found, allow_nan=False)
