@@ -201,7 +201,9 @@ def round_line(row: RoundRow) -> str:
         bad = "" if row.posterior["converged"] else "NOT CONVERGED, "
         parts.append(f"{bad}{answer_words(row)}")
     parts.append(f"{row.spent:.3g} FLOPs spent")
-    if row.forecast is not None:
+    if row.posterior and row.decision["held_back"]:
+        parts.append(f"held back by what is lacking: {'; '.join(row.decision['held_back'])}")
+    elif row.forecast is not None:
         parts.append(f"forecast {row.forecast:.3g} more")
     stop = row.decision["stop"]
     if stop is not None:

@@ -25,6 +25,7 @@ import pytest
 import bayescmr as bc
 from bayescmr.campaign.records import OptionRecord, Part, PickRecord, RoundRecord
 from bayescmr.cli.app import run
+from bayescmr.cli.campaign_view import round_line
 
 TOLD = """\
 name: legal
@@ -90,7 +91,9 @@ def wrong(call: Call, *words: object) -> str:
     return line
 
 
-def fitted(store: Path, stop: dict[str, Any] | None, pause: str = "") -> None:
+def fitted(
+    store: Path, stop: dict[str, Any] | None, pause: str = "", held_back: tuple[str, ...] = ()
+) -> None:
     """A round as the controller records it, with round numbers in place of a fit."""
     estimate = {"value": 0.2, "mcse": 0.002}
     with bc.open_store(store) as found, found.acquire("legal", "test", 1.0) as lease:
@@ -111,7 +114,8 @@ def fitted(store: Path, stop: dict[str, Any] | None, pause: str = "") -> None:
                 spent=float(number) * 1e12,
                 forecast=3e12,
                 decision={
-                    "ratio": 0.35, "risk": 0.1, "state": state, "findings": [], "held_back": [],
+                    "ratio": 0.35, "risk": 0.1, "state": state, "findings": [],
+                    "held_back": list(held_back),
                     "because": [] if stop else [pause or "this run, for that reason."],
                     "stop": stop, **({"pause": ["run-1"]} if pause else {}),
                 },
@@ -305,6 +309,21 @@ def test_status_of_a_certified_campaign(call: Call, legal: Path, tmp_path: Path)
     assert [one["step"] for one in data["fits"]] == [1, 2, 3]
     # Scripts of those who run their probes themselves end here.
     assert call("ask", "legal")[0] == 0
+
+
+def test_what_holds_a_certificate_back_stands_in_place_of_the_forecast(
+    call: Call, legal: Path
+) -> None:
+    fitted(legal, None, held_back=("a ratio above the decision", "3 sizes (so far 2)"))
+    code, out, _ = call("status", "legal")
+    flat = " ".join(out.split())
+    assert code == 0
+    assert "held back a ratio above the decision; 3 sizes (so far 2)" in flat
+    assert "forecast none: a width of 8 points is reached, and something else is lacking" in flat
+    with bc.open_store(legal) as store:
+        line = round_line(store.rounds("legal")[-1])
+    assert "held back by what is lacking: a ratio above the decision; 3 sizes" in line
+    assert "forecast" not in line
 
 
 def test_a_campaign_that_ended_without_a_certificate(call: Call, told: Path) -> None:
