@@ -266,9 +266,18 @@ def _replay(folder: Path) -> str:
         t = data["truth"]
         parts.append(
             f"**{KINDS[kind]}**: the whole table ({t['runs']} runs) says {t['median']:.3f}"
-            f" [{t['lower']:.3f}, {t['upper']:.3f}]; {data['worlds']} plays to a budget of"
-            f" {data['budget']:.1f} full runs, which is that of the grid.\n\n" + _costs(data)
+            f" [{t['lower']:.3f}, {t['upper']:.3f}]; the losses of the target's own size and tokens"
+            f" cross the tolerance at {t['measured']:.3f}. Plays to a budget of"
+            f" {data['budget']:.1f} full runs, which is that of the grid: {data['worlds']}.\n\n"
+            + _costs(data)
         )
+        told = [
+            f"{NAMES[name]} {lower:.3f} to {upper:.3f} after {spent:.1f} full runs"
+            for name, found in data["certified"].items()
+            for lower, upper, spent in found
+        ]
+        if told:
+            parts.append(f"Certified: {'; '.join(told)}.")
     return "\n\n".join(parts)
 
 

@@ -20,6 +20,7 @@ from bayescmr import gu2024
 from bayescmr.cmr import Target
 from bayescmr.model.data import reference_of
 from bayescmr.planning.cost import Cost
+from bayescmr.planning.space import LEAST_TOKENS
 from bayescmr.runs import RunTable
 from bayescmr.worlds import ReplayWorld, Rules
 
@@ -53,7 +54,7 @@ class Replay:
     tolerance: float
     first: tuple[tuple[int, float, int], ...]
     first_mark: int
-    min_tokens: float = 0.0
+    min_tokens: float = LEAST_TOKENS
     evaluation_tokens: float = 0.0
 
 
@@ -96,6 +97,22 @@ def grid_ratios(name: str) -> tuple[float, ...]:
     return tuple(float(r) for r in sizes.index[sizes == frame["size"].nunique()])
 
 
+def measured(name: str) -> float:
+    """Where the losses of the target's size at its tokens cross the tolerance, no law asked.
+
+    Linear between neighbouring ratios, over the mean of seeds; NaN where they do not.
+    """
+    frame, target = table(name), target_of(name)
+    own = frame[(frame["size"] == target.size) & (frame["tokens"] == target.tokens)]
+    rise = own.groupby("ratio")["change"].mean() - REPLAYS[name].tolerance
+    over = rise.to_numpy() > 0
+    if over[0] or not over.any():
+        return float("nan")
+    i = int(over.argmax())
+    (low, high), (below, above) = rise.index[i - 1 : i + 1], rise.to_numpy()[i - 1 : i + 1]
+    return float(low - below * (high - low) / (above - below))
+
+
 def replay(name: str) -> tuple[ReplayWorld, Rules]:
     """World and rules of a replay."""
     frame, what, target = table(name), REPLAYS[name], target_of(name)
@@ -128,7 +145,7 @@ def main() -> None:
         frame = table(name)
         columns = ["run", "size", "domain", "ratio", "tokens", "change"]
         wide = frame.loc[frame["tokens"] > 0, columns].rename(columns={"change": "change_general"})
-        runs = RunTable.from_frame(wide, source=name, min_tokens=what.min_tokens or None)
+        runs = RunTable.from_frame(wide, source=name, min_tokens=what.min_tokens)
         posterior = bc.fit(runs, seed=SEED)
         cmr = posterior.cmr(target_of(name)).summary()
         found[name] = {

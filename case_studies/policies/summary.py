@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from replays import measured
 from settings import (
     BUDGET,
     COMPARED,
@@ -338,11 +339,21 @@ def replayed(worlds: list[dict[str, Any]], truths: dict[str, Any]) -> dict[str, 
         ends = [t for w in own for t in w["traces"].values()]
         cap = max(t.rounds[-1].spent for t in ends)
         found[kind] = {
-            "truth": truths[kind],
+            "truth": truths[kind] | {"measured": measured(kind)},
+            "certified": {name: ranges([w["traces"][name] for w in own]) for name in names_of(own)},
             "budget": cap / ends[0].full_run,
             **summary(own, cap, names_of(own)),
         }
     return found
+
+
+def ranges(traces: list[Trace]) -> list[list[float]]:
+    """Ends of what was certified, and the full runs spent by then; plays of version 3 have none."""
+    return [
+        [t.ending.lower, t.ending.upper, t.rounds[t.ending.round].spent / t.full_run]
+        for t in traces
+        if t.ending and t.ending.lower is not None and t.ending.upper is not None
+    ]
 
 
 def by_kind(worlds: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
