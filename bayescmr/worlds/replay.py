@@ -93,7 +93,8 @@ class ReplayWorld:
         Raises
         ------
         DesignError
-            No run of the domain, or runs of one size with different checkpoints.
+            No run of the domain, runs of one size with different checkpoints, or losses with a
+            stated standard error, which fits of a play would not know of.
         """
         rows = frame[
             (frame["role"] == "general")
@@ -102,6 +103,12 @@ class ReplayWorld:
         ]
         if rows.empty:
             raise DesignError(f"replay: no run of domain {target.domain!r} in the table")
+        if (rows["se"] > 0).any():
+            raise DesignError(
+                f"replay: se: got standard errors up to {rows['se'].max():g} nats/token, expected"
+                " none: a replay gives losses alone, and a fit that does not know their error is"
+                " another one"
+            )
         marks: dict[float, tuple[float, ...]] = {}
         changes: dict[Key, Float] = {}
         seeds: dict[tuple[float, float], int] = {}

@@ -158,16 +158,11 @@ def test_no_run_of_a_misspecified_world_loses_more_than_a_table_takes(modules, m
     assert worlds._largest(drawn) > 100
 
 
-def test_the_published_runs_are_a_world_too(modules):
+def test_where_measured_losses_cross_the_tolerance(modules):
+    """What case_studies/active_cpu says of the same fresh runs, interpolated: 0.438."""
     import replays
 
-    # By hand: 0.0186 nats at R = 1/2 and 0.0258 at 3/4, the tolerance between them.
-    assert replays.measured("gu2024") == pytest.approx(0.548, abs=0.002)
-    world, rules = replays.replay("gu2024")
-    assert (world.target.size, world.target.domain) == (3.1e9, "finance")
-    assert set(replays.grid_ratios("gu2024")) <= set(world.space.ratios)
-    assert all((n, r, s) in world.changes for n, r, s, _ in rules.first)
-    assert rules.budget > sum(world.space.flops(n, 0.0, (t,))[-1] for n, _, _, t in rules.first)
+    assert replays.measured("cpu_legal") == pytest.approx(0.438, abs=0.001)
 
 
 def test_policies_that_see_some_ratios(modules):
@@ -262,13 +257,6 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     assert [round(v) for v in sorted(found["sobol"])] == [6, 8]
     certified = [kind["endings"]["active"]["certified"] for kind in wrong.values()]
     said = " ".join(page.split())
-    gu = json.loads((folder / "published.json").read_text(encoding="utf-8"))["gu2024"]
-    ((lower, _, _),) = gu["certified"]["active"]
-    assert "it misses the measured crossing by 0.008" in said
-    assert round(lower - gu["truth"]["measured"], 3) == 0.008
-    assert f"says {gu['truth']['median']:.2f} and is seven times as wide" in said
-    whole = gu["truth"]["upper"] - gu["truth"]["lower"]
-    assert round(whole / (gu["certified"]["active"][0][1] - lower)) in (7, 8)
     worlds = sum(c["worlds"] for c in certified)
     covered, alone, above = (
         sum(c[key] for c in certified) for key in ("covered", "covered_by_the_fit", "too_high")
