@@ -65,5 +65,5 @@ def test_says_what_it_does_not_have():
     ragged = frame[(frame["run"] != "r1e+08-0.5-7") | (frame["tokens"] < 8e9)]
     with pytest.raises(DesignError, match=r"got checkpoints at 1e\+09, 2e\+09, expected those"):
         _world(ragged)
-    with pytest.raises(DesignError, match="se: got standard errors up to 0.0001 nats/token"):
+    with pytest.raises(DesignError, match=r"se: got standard errors up to 0\.0001 nats/token"):
         _world(_frame(se=1e-4))
