@@ -58,12 +58,14 @@ class Book:
         rows = []
         for (size, ratio, seed), made in self.runs.items():
             marks = self.world.space.checkpoints[size]
-            for tokens, change in zip(marks, self.world.losses(size, ratio, seed), strict=True):
+            losses, errors = (f(size, ratio, seed) for f in (self.world.losses, self.world.se))
+            for tokens, change, se in zip(marks, losses, errors, strict=True):
                 if tokens <= made.reached:
                     rows.append(
                         {
                             "run": made.run, "size": size, "domain": made.domain, "ratio": ratio,
                             "seed": seed, "tokens": tokens, "change_general": change,
+                            "se_general": se,
                         }
                     )  # fmt: skip
         return pd.DataFrame(rows)

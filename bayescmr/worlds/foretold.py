@@ -51,15 +51,15 @@ class Foretold:
         """How many draws count."""
         return float(np.exp(-logsumexp(2.0 * self.log_weights)))
 
-    def compare(self, run: Candidate, tokens: Float, change: Float) -> list[float]:
+    def compare(self, run: Candidate, tokens: Float, change: Float, se: Float) -> list[float]:
         """PIT values of a run's new losses, each given those before.
 
         Parameters
         ----------
         run : Candidate
             Up to ``run.reached`` its losses are in the fit.
-        tokens, change : ndarray, shape (checkpoints,)
-            All its losses so far, nats/token.
+        tokens, change, se : ndarray, shape (checkpoints,)
+            All its losses so far and their stated standard errors, nats/token.
 
         Returns
         -------
@@ -72,7 +72,7 @@ class Foretold:
             self._theta[run.size], tokens[None, :], np.float64(run.ratio), reference
         )
         x = np.log(tokens / reference.tokens)
-        root = np.linalg.cholesky(covariance(block.scales, x, np.zeros(len(x)), run.ratio == 1.0))
+        root = np.linalg.cholesky(covariance(block.scales, x, se**2, run.ratio == 1.0))
         # Its leading blocks are the factors of shorter runs: what is new is told given the rest.
         whitened = np.linalg.solve(root, (change - mean)[..., None])[..., 0]
         scale = np.diagonal(root, axis1=1, axis2=2)

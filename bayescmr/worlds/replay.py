@@ -56,8 +56,8 @@ class ReplayWorld:
         Point at which priors are stated.
     truth : float
         What the fit of the whole table says: the best there is, with an error of its own.
-    changes : mapping from (size, ratio, seed) to ndarray, shape (checkpoints,)
-        Change of the general loss at the checkpoints of the space.
+    changes, errors : mapping from (size, ratio, seed) to ndarray, shape (checkpoints,)
+        Change of the general loss at the checkpoints of the space, and its stated standard error.
     """
 
     space: TableSpace
@@ -65,6 +65,7 @@ class ReplayWorld:
     reference: Reference
     truth: float
     changes: Mapping[Key, Float]
+    errors: Mapping[Key, Float]
 
     @classmethod
     def of(
@@ -93,8 +94,7 @@ class ReplayWorld:
         Raises
         ------
         DesignError
-            No run of the domain, runs of one size with different checkpoints, or losses with a
-            stated standard error, which fits of a play would not know of.
+            No run of the domain, or runs of one size with different checkpoints.
         """
         rows = frame[
             (frame["role"] == "general")
@@ -103,14 +103,9 @@ class ReplayWorld:
         ]
         if rows.empty:
             raise DesignError(f"replay: no run of domain {target.domain!r} in the table")
-        if (rows["se"] > 0).any():
-            raise DesignError(
-                f"replay: se: got standard errors up to {rows['se'].max():g} nats/token, expected"
-                " none: a replay gives losses alone, and a fit that does not know their error is"
-                " another one"
-            )
         marks: dict[float, tuple[float, ...]] = {}
         changes: dict[Key, Float] = {}
+        errors: dict[Key, Float] = {}
         seeds: dict[tuple[float, float], int] = {}
         order = ["size", "ratio", *(["seed"] if "seed" in rows else []), "run", "tokens"]
         for run, own in rows.sort_values(order).groupby("run", sort=False):
@@ -123,6 +118,7 @@ class ReplayWorld:
                 )
             number = seeds[size, ratio] = seeds.get((size, ratio), 0) + 1
             changes[size, ratio, number] = own["change"].to_numpy(dtype=float)
+            errors[size, ratio, number] = own["se"].to_numpy(dtype=float)
         space = TableSpace(
             domain=target.domain,
             sizes=tuple(sorted(marks)),
@@ -133,9 +129,9 @@ class ReplayWorld:
             min_tokens=min_tokens,
             runs=frozenset(changes),
         )
-        return cls(space, target, reference, truth, changes)
+        return cls(space, target, reference, truth, changes, errors)
 
-    def losses(self, size: float, ratio: float, seed: int) -> npt.NDArray[np.float64]:
+    def losses(self, size: float, ratio: float, seed: int) -> Float:
         """Change at every checkpoint of a run; see `World`.
 
         Raises
@@ -143,11 +139,26 @@ class ReplayWorld:
         DesignError
             The table has no such run.
         """
-        if (size, ratio, seed) not in self.changes:
-            raise DesignError(
-                f"replay: no run of size {size:g}, ratio {ratio:g}, seed {seed} in the table"
-            )
-        return self.changes[size, ratio, seed]
+        return _of(self.changes, (size, ratio, seed))
+
+    def se(self, size: float, ratio: float, seed: int) -> Float:
+        """Stated standard error of every loss of a run; see `World`.
+
+        Raises
+        ------
+        DesignError
+            The table has no such run.
+        """
+        return _of(self.errors, (size, ratio, seed))
+
+
+def _of(runs: Mapping[Key, Float], key: Key) -> Float:
+    if key not in runs:
+        size, ratio, seed = key
+        raise DesignError(
+            f"replay: no run of size {size:g}, ratio {ratio:g}, seed {seed} in the table"
+        )
+    return runs[key]
 
 
 def _list(tokens: Sequence[float]) -> str:

@@ -122,6 +122,10 @@ class SimulatedWorld:
             residual = departure.residual(residual, innovations, root, luck)
         return self.mean(size, tokens, ratio) + residual
 
+    def se(self, size: float, ratio: float, seed: int) -> Float:
+        """None is stated: all scatter is the world's own; see `World`."""
+        return np.zeros(len(self.space.checkpoints[size]))
+
 
 def first_root(excess: Callable[[Float], Float]) -> float:
     """Largest R with no excess > 0 up to it: 0 where there is none, 1 where every ratio is."""

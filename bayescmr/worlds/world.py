@@ -58,3 +58,18 @@ class World(Protocol):
             At ``space.checkpoints[size]``.
         """
         ...
+
+    def se(self, size: float, ratio: float, seed: int) -> Float:
+        """Standard error stated with every loss of a run, nats/token; 0 where none is.
+
+        Parameters
+        ----------
+        size, ratio, seed
+            As for :meth:`losses`.
+
+        Returns
+        -------
+        ndarray, shape (checkpoints,)
+            At ``space.checkpoints[size]``.
+        """
+        ...

@@ -33,6 +33,7 @@ KINDS = {
     "off_law": "target size off the law by 2 sd",
     "cpu_legal": "CPU probes, `legal`",
     "cpu_code": "CPU probes, `code`",
+    "gu2024": "Gu et al. 2024",
 }
 #: How many times cheaper the active policy was to be: fixed before any of this was run.
 GOALS = {
@@ -260,7 +261,8 @@ def _percent(found: list[float]) -> str:
 
 def _replay(folder: Path) -> str:
     parts = []
-    for kind, data in (_read(folder, "replay") or {}).items():
+    found = (_read(folder, "replay") or {}) | (_read(folder, "published") or {})
+    for kind, data in found.items():
         t = data["truth"]
         parts.append(
             f"**{KINDS[kind]}**: the whole table ({t['runs']} runs) says {t['median']:.3f}"
@@ -269,12 +271,19 @@ def _replay(folder: Path) -> str:
             f" {data['budget']:.1f} full runs, which is that of the grid: {data['worlds']}.\n\n"
             + _costs(data)
         )
+        told = [
+            f"{NAMES[name]} {lower:.3f} to {upper:.3f} after {spent:.1f} full runs"
+            for name, found in data["certified"].items()
+            for lower, upper, spent in found
+        ]
+        if told:
+            parts.append(f"Certified: {'; '.join(told)}.")
     return "\n\n".join(parts)
 
 
 def _convergence(folder: Path) -> str:
     sources = {"prior": _read(folder, "prior")["convergence"]}
-    for name in ("misspecified", "replay"):
+    for name in ("misspecified", "replay", "published"):
         for kind, data in (_read(folder, name) or {}).items():
             sources[KINDS[kind]] = data["convergence"]
     rows = []

@@ -34,11 +34,13 @@ PLAYED = {
     "prior": COMPARED,
     "misspecified": WRONG_LAW,
     "replay": COMPARED,
+    "published": COMPARED,
 }
 STUDIES: dict[str, tuple[str, ...]] = {
     "prior": ("well_specified",),
     "misspecified": tuple(KINDS),
     "replay": ("cpu_legal", "cpu_code"),
+    "published": ("gu2024",),
 }
 
 

@@ -340,10 +340,20 @@ def replayed(worlds: list[dict[str, Any]], truths: dict[str, Any]) -> dict[str, 
         cap = max(t.rounds[-1].spent for t in ends)
         found[kind] = {
             "truth": truths[kind] | {"measured": measured(kind)},
+            "certified": {name: ranges([w["traces"][name] for w in own]) for name in names_of(own)},
             "budget": cap / ends[0].full_run,
             **summary(own, cap, names_of(own)),
         }
     return found
+
+
+def ranges(traces: list[Trace]) -> list[list[float]]:
+    """Ends of what was certified, and the full runs spent by then; plays of version 3 have none."""
+    return [
+        [t.ending.lower, t.ending.upper, t.rounds[t.ending.round].spent / t.full_run]
+        for t in traces
+        if t.ending and t.ending.lower is not None and t.ending.upper is not None
+    ]
 
 
 def by_kind(worlds: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -380,7 +390,7 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     truths = json.loads((Path(__file__).parent / "truths.json").read_text(encoding="utf-8"))
-    for study in ("prior", "misspecified", "replay"):
+    for study in ("prior", "misspecified", "replay", "published"):
         worlds = read(options.traces, study)
         if not worlds:
             print(f"{study}: no traces")

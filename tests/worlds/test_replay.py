@@ -13,6 +13,7 @@ from bayescmr.model.data import reference_of
 from bayescmr.planning.cost import Cost
 from bayescmr.planning.space import Made
 from bayescmr.worlds import ReplayWorld
+from bayescmr.worlds.book import Book
 
 TARGET = Target(4e8, "law", 8e9, 0.05)
 
@@ -44,6 +45,20 @@ def test_gives_the_losses_of_the_table():
     assert world.space.checkpoints[1e8] == (1e9, 2e9, 8e9)
 
 
+def test_stated_errors_go_with_the_losses():
+    frame = _frame()
+    frame["se"] = 1e-3 * np.arange(1, len(frame) + 1)
+    world = _world(frame)
+    (candidate,) = (c for c in world.space.candidates(()) if (c.size, c.ratio) == (4e8, 0.5))
+    book = Book(world)
+    book.buy(candidate, len(candidate.checkpoints) - 1, 1.0)
+    book.deliver()
+    rows = frame[frame["run"] == "r4e+08-0.5-7"].sort_values("tokens")
+    bought = book.table()
+    np.testing.assert_array_equal(bought["se_general"], rows["se"])
+    np.testing.assert_array_equal(bought["change_general"], rows["change"])
+
+
 def test_offers_what_the_table_has():
     world = _world(_frame())
     new = {(c.size, c.ratio, c.seed) for c in world.space.candidates(())}
@@ -65,5 +80,3 @@ def test_says_what_it_does_not_have():
     ragged = frame[(frame["run"] != "r1e+08-0.5-7") | (frame["tokens"] < 8e9)]
     with pytest.raises(DesignError, match=r"got checkpoints at 1e\+09, 2e\+09, expected those"):
         _world(ragged)
-    with pytest.raises(DesignError, match=r"se: got standard errors up to 0\.0001 nats/token"):
-        _world(_frame(se=1e-4))

@@ -144,6 +144,20 @@ def test_replays_are_the_tables(modules):
     assert all((n, r, s) in world.changes for n, r, s, _ in rules.first)
 
 
+def test_published_runs_keep_their_stated_errors(modules):
+    """Without them a fit of all says 0.42; with them what the losses of that size say."""
+    import replays
+
+    from bayescmr import gu2024
+
+    world, rules = replays.replay("gu2024")
+    assert all(set(world.se(*run)) == {gu2024.SE_GENERAL} for run in world.changes)
+    assert all((n, r, s) in world.changes for n, r, s, _ in rules.first)
+    truth = json.loads(replays.TRUTHS.read_text(encoding="utf-8"))["gu2024"]
+    assert truth["lower"] < gu2024.tolerance_cmr(3.1e9, 0.02) < truth["upper"]
+    assert truth["lower"] < replays.measured("gu2024") < truth["upper"]
+
+
 def test_no_run_of_a_misspecified_world_loses_more_than_a_table_takes(modules, monkeypatch):
     """The tail of a wide noise prior: a draw whose truth is as it should be, and its losses not."""
     import worlds
