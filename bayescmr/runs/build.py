@@ -17,6 +17,7 @@ from bayescmr.runs.fingerprint import fingerprint
 from bayescmr.runs.problems import Problems, show
 from bayescmr.runs.raw import RawTable
 from bayescmr.runs.reshape import to_long
+from bayescmr.runs.smoothness import LEAST_ERROR, scatter, too_smooth
 from bayescmr.runs.typed import typed_frame
 
 #: Optional columns held as text; seed is a whole number, the rest are float64.
@@ -181,4 +182,11 @@ def _notes(frame: pd.DataFrame) -> tuple[str, ...]:
     changes = int(frame["loss"].isna().sum())
     if changes:
         notes.append(f"{changes} of {len(frame)} rows state only the change of loss")
+    general = frame[frame["role"] == "general"]
+    if too_smooth(general):
+        notes.append(
+            f"general losses scatter by {scatter(general):.1e} nats from checkpoint to checkpoint:"
+            " smoothed or fitted curves would be taken as exact, and the interval may miss the CMR;"
+            f" give raw losses, or state their error (se_general, at least {LEAST_ERROR:g})"
+        )
     return tuple(notes)

@@ -30,6 +30,7 @@ CHECKS: tuple[Callable[[Design], Check], ...] = (
     scatter.copies,
     scatter.frozen,
     scatter.rounding,
+    scatter.smoothness,
     scatter.lost_runs,
     recipes.schedules,
     recipes.learning_rates,
