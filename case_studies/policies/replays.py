@@ -1,5 +1,8 @@
 """Measured tables as worlds: the CPU probes of either domain, and the runs of Gu et al. 2024.
 
+A table is played itself (:func:`replay`), or a world like it is (:func:`alike`): a draw of the
+posterior of the whole table, with every run made anew.
+
     python case_studies/policies/replays.py
 
 fits the whole tables, whose answers are the truths of the replays: truths.json.
@@ -12,17 +15,19 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from settings import RULES
+from settings import RATIOS, RULES
 
 import bayescmr as bc
 from bayescmr import gu2024
 from bayescmr.cmr import Target
 from bayescmr.model.data import reference_of
 from bayescmr.planning.cost import Cost
-from bayescmr.planning.space import LEAST_TOKENS
+from bayescmr.planning.space import LEAST_TOKENS, Space
+from bayescmr.posterior import Posterior
 from bayescmr.runs import RunTable
-from bayescmr.worlds import ReplayWorld, Rules
+from bayescmr.worlds import ReplayWorld, Rules, SimulatedWorld, posterior_world
 
 HERE = Path(__file__).parent
 CPU_PROBES = HERE.parent / "cpu_probes"
@@ -138,24 +143,43 @@ def replay(name: str) -> tuple[ReplayWorld, Rules]:
     return world, replace(RULES, first=first, budget=budget, levels=levels)
 
 
+@cache
+def whole(name: str) -> Posterior:
+    """Fit of a whole table."""
+    frame = table(name)
+    columns = ["run", "size", "domain", "ratio", "tokens", "change", "se"]
+    wide = frame.loc[frame["tokens"] > 0, columns].rename(
+        columns={"change": "change_general", "se": "se_general"}
+    )
+    runs = RunTable.from_frame(wide, source=name, min_tokens=REPLAYS[name].min_tokens)
+    return bc.fit(runs, seed=SEED)
+
+
+def alike(name: str, seed: int) -> tuple[SimulatedWorld, Rules]:
+    """World and rules of a draw from what a whole table leaves open."""
+    world, rules = replay(name)
+    had = world.space
+    space = Space(
+        had.domain, had.sizes, RATIOS, had.checkpoints, seeds=3, cost=had.cost,
+        min_tokens=had.min_tokens,
+    )  # fmt: skip
+    posterior = whole(name)
+    draw = int(np.random.default_rng(seed).integers(posterior.general.n_draws))
+    return posterior_world(posterior, space, world.target, draw=draw, seed=seed), rules
+
+
 def main() -> None:
     """Fit every whole table."""
     found = {}
-    for name, what in REPLAYS.items():
-        frame = table(name)
-        columns = ["run", "size", "domain", "ratio", "tokens", "change", "se"]
-        wide = frame.loc[frame["tokens"] > 0, columns].rename(
-            columns={"change": "change_general", "se": "se_general"}
-        )
-        runs = RunTable.from_frame(wide, source=name, min_tokens=what.min_tokens)
-        posterior = bc.fit(runs, seed=SEED)
+    for name in REPLAYS:
+        posterior = whole(name)
         cmr = posterior.cmr(target_of(name)).summary()
         found[name] = {
             "median": cmr.median,
             "lower": cmr.lower,
             "upper": cmr.upper,
             "prob": cmr.prob,
-            "runs": int(wide["run"].nunique()),
+            "runs": int(table(name)["run"].nunique()),
             "converged": posterior.converged,
             "problems": list(posterior.verdict.problems),
         }

@@ -2,7 +2,9 @@
 
     python case_studies/policies/study.py prior --worlds 100 --workers 2
     python case_studies/policies/study.py misspecified --worlds 24 --workers 2
+    python case_studies/policies/study.py posterior --worlds 20 --workers 2
     python case_studies/policies/study.py replay --worlds 5 --workers 2
+    python case_studies/policies/study.py published --worlds 2 --workers 2
 
 Every policy plays in every world: same first runs, same losses, same fits. Traces go to
 build/policies/, where a killed study goes on; summary.py makes the numbers of the page of them.
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from replays import REPLAYS, grid_ratios, replay
+from replays import REPLAYS, alike, grid_ratios, replay
 from settings import COMPARED, GRID_RATIOS, POLICIES, RULES, SPACE, WRONG_LAW
 from worlds import KINDS, misspecified, well_specified
 
@@ -35,12 +37,14 @@ PLAYED = {
     "misspecified": WRONG_LAW,
     "replay": COMPARED,
     "published": COMPARED,
+    "posterior": COMPARED,
 }
 STUDIES: dict[str, tuple[str, ...]] = {
     "prior": ("well_specified",),
     "misspecified": tuple(KINDS),
     "replay": ("cpu_legal", "cpu_code"),
     "published": ("gu2024",),
+    "posterior": ("cpu_legal", "cpu_code"),
 }
 
 
@@ -68,6 +72,8 @@ class Plays:
             return kind, seed, well_specified(seed), RULES
         if self.study == "misspecified":
             return kind, seed, misspecified(kind, seed), RULES
+        if self.study == "posterior":
+            return kind, seed, *alike(kind, seed)
         return kind, seed, *replay(kind)
 
     def __call__(self, index: int) -> dict[str, Any]:
