@@ -281,11 +281,30 @@ def _replay(folder: Path) -> str:
     return "\n\n".join(parts)
 
 
+def _alike(folder: Path) -> str:
+    parts = []
+    for kind, data in (_read(folder, "posterior") or {}).items():
+        least, middle, most = data["truth"]
+        ends = data["endings"]["active"]
+        told, budget = ends["certified"], data["budget"]
+        width = "" if told["width"] is None else f", {told['width']:.3f} wide on average"
+        parts.append(
+            f"**Like {KINDS[kind]}**: {data['worlds']} worlds, CMR {least:.3f} to {most:.3f},"
+            f" median {middle:.3f}; budget {budget:.1f} full runs. *Active* certified a range in"
+            f" {told['worlds']}{width}; {told['covered']} of these hold the truth. At the end of"
+            f" the budget its 90 % interval does in {ends['covered_at_the_end']} of"
+            f" {ends['worlds']}.\n\n" + _costs(data)
+        )
+    return "\n\n".join(parts)
+
+
 def _convergence(folder: Path) -> str:
     sources = {"prior": _read(folder, "prior")["convergence"]}
-    for name in ("misspecified", "replay", "published"):
+    for name, words in (
+        ("misspecified", ""), ("posterior", "like "), ("replay", ""), ("published", "")
+    ):  # fmt: skip
         for kind, data in (_read(folder, name) or {}).items():
-            sources[KINDS[kind]] = data["convergence"]
+            sources[words + KINDS[kind]] = data["convergence"]
     rows = []
     for title, found in sources.items():
         total = {k: sum(one[k] for one in found.values()) for k in next(iter(found.values()))}
@@ -312,6 +331,7 @@ BLOCKS: dict[str, Callable[[Path], str]] = {
     "safe": _safe,
     "calibration": _calibration,
     "replay": _replay,
+    "alike": _alike,
     "convergence": _convergence,
 }
 

@@ -2,7 +2,7 @@
 
     python case_studies/policies/study.py prior --worlds 100 --workers 2
     python case_studies/policies/study.py misspecified --worlds 24 --workers 2
-    python case_studies/policies/study.py posterior --worlds 20 --workers 2
+    python case_studies/policies/study.py posterior --worlds 15 --workers 2
     python case_studies/policies/study.py replay --worlds 5 --workers 2
     python case_studies/policies/study.py published --worlds 2 --workers 2
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from replays import measured
+from endings import at_the_stop, ending, ranges
+from replays import TRUTHS, measured
 from settings import (
     BUDGET,
     COMPARED,
@@ -32,7 +33,6 @@ from settings import (
 from bayescmr.checks.journal import read_journal
 from bayescmr.worlds import Trace
 from bayescmr.worlds.metrics import (
-    XTOL,
     at,
     covers,
     narrowed,
@@ -50,6 +50,8 @@ SEED = 5
 SLACK = 1.25
 #: Worlds of each misspecified kind on which the certified range was chosen.
 CHOSEN_ON = 12
+#: Worlds from the prior beyond these the default plays alone, for its calibration.
+COMPARED_IN = 100
 #: What is waited for.
 MEASURES: dict[str, tuple[Callable[[Trace, float], float], float]] = {
     "settled": (settled, ERROR),
@@ -168,68 +170,6 @@ def levels(cap: float) -> list[float]:
     return [cap * level / LEVELS[-1] for level in SHOWN]
 
 
-def ending(traces: list[Trace]) -> dict[str, Any]:
-    """What the stop rules said, and whether what was certified is true."""
-    certified = [t for t in traces if t.ending and t.ending.certified]
-    refused = [t for t in traces if t.ending and t.ending.reason == "model check"]
-    # Precise enough, whatever the checks said: what a campaign without them would have reported.
-    precise = certified + refused
-
-    def share(which: list[Trace]) -> dict[str, Any]:
-        ends = [t.rounds[t.ending.round] for t in which if t.ending]
-        ranges = [promised(t) for t in which]
-        n = len(which)
-        return {
-            "worlds": n,
-            "covered": sum(
-                missed(*ends, t.truth) == 0 for ends, t in zip(ranges, which, strict=True)
-            ),
-            "covered_by_the_fit": sum(covers(r, t.truth) for r, t in zip(ends, which, strict=True)),
-            "width": float(np.mean([upper - lower for lower, upper in ranges])) if n else None,
-            "missed_by": max(
-                (missed(*ends, t.truth) for ends, t in zip(ranges, which, strict=True)),
-                default=0.0,
-            ),
-            "too_high": sum(r.decision > t.truth for r, t in zip(ends, which, strict=True)),
-            "wrong_by_0.04": sum(
-                abs(r.median - t.truth) > 2 * ERROR for r, t in zip(ends, which, strict=True)
-            ),
-            "spent": float(np.mean([r.spent for r in ends]) / FULL_RUN) if n else None,
-        }
-
-    final = [t.rounds[-1] for t in traces]
-    return {
-        "worlds": len(traces),
-        "certified": share(certified),
-        "refused": share(refused),
-        "precise": share(precise),
-        "not_certified": len(traces) - len(certified),
-        "covered_at_the_end": sum(covers(r, t.truth) for r, t in zip(final, traces, strict=True)),
-    }
-
-
-def promised(trace: Trace) -> tuple[float, float]:
-    """The certified range; without a certificate, the 90 % interval at the stop."""
-    last, end = at_the_stop(trace), trace.ending
-    if end is None or not end.certified:
-        return last.lower, last.upper
-    if end.lower is None or end.upper is None:
-        # Version 3 certified the interval of the fit, by another rule.
-        raise SystemExit(f"{trace.policy}: certified without a range: play it anew with study.py")
-    return end.lower, end.upper
-
-
-def missed(lower: float, upper: float, truth: float) -> float:
-    """How far the truth lies outside; the ends are crossings found to a tolerance."""
-    outside = max(lower - truth, truth - upper)
-    return outside if outside > XTOL else 0.0
-
-
-def at_the_stop(trace: Trace) -> Round:
-    """The fit at which a campaign ends: its stop rules', whatever they say, or the last."""
-    return trace.rounds[-1 if trace.ending is None else trace.ending.round]
-
-
 def randomised(rounds: list[Any], traces: list[Trace]) -> Float:
     """Percentiles of the truth, anywhere among ties: uniform if all is right, atoms too."""
     rng = np.random.default_rng(SEED)
@@ -300,12 +240,13 @@ def curves(traces: list[dict[str, Trace]]) -> dict[str, Any]:
 
 def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the worlds drawn from the prior."""
-    inside = [w for w in worlds if 0 < w["truth"] < 1]
+    first = worlds[:COMPARED_IN]
+    inside = [w for w in first if 0 < w["truth"] < 1]
     names = names_of(worlds)
     shown = [n for n in names if len(together(inside, [n])) >= MOST * len(inside)]
     traces = [{name: t[name] for name in shown} for t in together(inside, shown)]
     return {
-        "worlds": len(worlds),
+        "worlds": len(first),
         "inside": len(inside),
         "together": len(traces),
         "budget": BUDGET / FULL_RUN,
@@ -313,7 +254,7 @@ def prior(worlds: list[dict[str, Any]]) -> dict[str, Any]:
         "costs": costs(inside, BUDGET),
         "policies": compared(traces, BUDGET),
         "curves": curves(traces),
-        "well_specified": ended(inside, names[:1]),
+        "well_specified": ended([w for w in worlds if 0 < w["truth"] < 1], names[:1]),
         "convergence": {n: convergence([t[n] for t in together(worlds, [n])]) for n in names},
         "calibration": calibrated([t[names[0]] for t in together(worlds, names[:1])]),
     }
@@ -331,29 +272,42 @@ def misspecified(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def replayed(worlds: list[dict[str, Any]], truths: dict[str, Any]) -> dict[str, Any]:
+def replayed(worlds: list[dict[str, Any]]) -> dict[str, Any]:
     """Summary of the replays, by table: worlds differ by the policies' own chance alone."""
+    truths = json.loads(TRUTHS.read_text(encoding="utf-8"))
     found = {}
     for kind, own in by_kind(worlds):
-        # All play to the same budget; what they had spent by then differs by a run at most.
-        ends = [t for w in own for t in w["traces"].values()]
-        cap = max(t.rounds[-1].spent for t in ends)
+        names, cap, budget = names_of(own), *most_spent(own)
         found[kind] = {
             "truth": truths[kind] | {"measured": measured(kind)},
-            "certified": {name: ranges([w["traces"][name] for w in own]) for name in names_of(own)},
-            "budget": cap / ends[0].full_run,
-            **summary(own, cap, names_of(own)),
+            "certified": {name: ranges([w["traces"][name] for w in own]) for name in names},
+            "budget": budget,
+            **summary(own, cap, names),
         }
     return found
 
 
-def ranges(traces: list[Trace]) -> list[list[float]]:
-    """Ends of what was certified, and the full runs spent by then; plays of version 3 have none."""
-    return [
-        [t.ending.lower, t.ending.upper, t.rounds[t.ending.round].spent / t.full_run]
-        for t in traces
-        if t.ending and t.ending.lower is not None and t.ending.upper is not None
-    ]
+def alike(worlds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Summary of the worlds drawn from the posterior of a table, by table."""
+    found = {}
+    for kind, own in by_kind(worlds):
+        names, cap, budget = names_of(own), *most_spent(own)
+        found[kind] = {
+            "truth": np.quantile([w["truth"] for w in own], [0, 0.5, 1]).tolist(),
+            "budget": budget,
+            **ended(own, names, cap),
+        }
+    return found
+
+
+def most_spent(worlds: list[dict[str, Any]]) -> tuple[float, float]:
+    """What the dearest play had spent at its end, in FLOPs and in full runs.
+
+    All play to the same budget; what they had spent by then differs by a run at most.
+    """
+    ends = [t for w in worlds for t in w["traces"].values()]
+    cap = max(t.rounds[-1].spent for t in ends)
+    return cap, cap / ends[0].full_run
 
 
 def by_kind(worlds: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
@@ -374,12 +328,24 @@ def summary(worlds: list[dict[str, Any]], cap: float, names: Iterable[str]) -> d
     }
 
 
-def ended(worlds: list[dict[str, Any]], names: Iterable[str]) -> dict[str, Any]:
+def ended(
+    worlds: list[dict[str, Any]], names: Iterable[str], cap: float = BUDGET
+) -> dict[str, Any]:
     """The same, and how their campaigns end."""
     names = list(names)
     traces = together(worlds, names)
     endings = {n: ending([t[n] for t in traces]) for n in names}
-    return {**summary(worlds, BUDGET, names), "endings": endings}
+    return {**summary(worlds, cap, names), "endings": endings}
+
+
+#: By study: what is told of it.
+SUMMARIES: dict[str, Callable[[list[dict[str, Any]]], dict[str, Any]]] = {
+    "prior": prior,
+    "misspecified": misspecified,
+    "posterior": alike,
+    "replay": replayed,
+    "published": replayed,
+}
 
 
 def main() -> None:
@@ -389,20 +355,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs/policies")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    truths = json.loads((Path(__file__).parent / "truths.json").read_text(encoding="utf-8"))
-    for study in ("prior", "misspecified", "replay", "published"):
+    for study, told in SUMMARIES.items():
         worlds = read(options.traces, study)
         if not worlds:
             print(f"{study}: no traces")
             continue
-        if study == "prior":
-            data = prior(worlds)
-        elif study == "misspecified":
-            data = misspecified(worlds)
-        else:
-            data = replayed(worlds, truths)
         path = options.out / f"{study}.json"
-        path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(told(worlds), indent=1) + "\n", encoding="utf-8")
         print(f"wrote {path}")
 
 

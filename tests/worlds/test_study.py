@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -142,6 +143,27 @@ def test_replays_are_the_tables(modules):
     assert world.losses(25248.0, 0.25, 2).tolist() == own["change"].tolist()
     assert len(world.changes) == frame["run"].nunique()
     assert all((n, r, s) in world.changes for n, r, s, _ in rules.first)
+
+
+def test_a_world_like_a_table_is_a_draw_of_its_fit(modules, monkeypatch):
+    import bayescmr as bc
+
+    # Fewer draws: which of them a world is, not how many there are.
+    monkeypatch.setattr(bc, "fit", partial(bc.fit, draws=60, tune=100, chains=2, retries=0))
+    from study import Plays
+
+    plays = Plays("posterior", ("active",))
+    kind, _, world, rules = plays.world(0)
+    assert kind == "cpu_legal"
+    assert (world.target.size, world.target.tokens) == (332448.0, 524288.0)
+    assert all(tokens in world.space.checkpoints[n] for n, _, _, tokens in rules.first)
+    assert all(r in world.space.ratios for _, r, _, _ in rules.first)
+    assert 0.3 < world.truth < 0.6
+    again, other = plays.world(0)[2], plays.world(2)[2]
+    assert again.truth == world.truth != other.truth
+    first = rules.first[0][:3]
+    assert again.losses(*first).tolist() == world.losses(*first).tolist()
+    assert other.losses(*first).tolist() != world.losses(*first).tolist()
 
 
 def test_published_runs_keep_their_stated_errors(modules):
