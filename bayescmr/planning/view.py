@@ -100,6 +100,11 @@ class View:
         base = float(self.frame.loc[near, "base"].mean())
         return self.cmr.target.tolerance_of(self.eval_set, base)
 
+    @property
+    def se(self) -> float:
+        """Standard error that losses to come will be stated with: the median so far."""
+        return float(self.frame["se"].median())
+
     def seen(self, run: str) -> Seen | None:
         """Return what the fit has seen of a run; None where that is nothing."""
         rows = self.frame[self.frame["run"] == run].sort_values("tokens")
@@ -124,7 +129,8 @@ class View:
             What the run has shown; its effect is then known in part, and goes on.
         """
         mean, noise = self.expected(candidate, seen)
-        return Trajectory(candidate, mean, noise.mean(axis=0), cost)
+        measured = noise.mean(axis=0) + self.se**2 * np.eye(len(candidate.checkpoints))
+        return Trajectory(candidate, mean, measured, cost)
 
     def expected(self, candidate: Candidate, seen: Seen | None) -> tuple[Float, Float]:
         """Return mean and covariance of a candidate's losses under each draw.
@@ -139,7 +145,7 @@ class View:
         mean : ndarray, shape (draws, checkpoints)
             Change of the loss, nats/token.
         noise : ndarray, shape (draws, checkpoints, checkpoints)
-            Covariance about it, (nats/token)^2.
+            Covariance about it, (nats/token)^2, without the standard error of the losses to come.
         """
         tokens = np.asarray(candidate.checkpoints, dtype=float)
         if seen is None:
