@@ -185,8 +185,8 @@ def _notes(frame: pd.DataFrame) -> tuple[str, ...]:
     general = frame[frame["role"] == "general"]
     if too_smooth(general):
         notes.append(
-            f"general losses scatter by {scatter(general):.1e} nats from checkpoint to checkpoint:"
-            " smoothed or fitted curves would be taken as exact, and the interval may miss the CMR;"
-            f" give raw losses, or state their error (se_general, at least {LEAST_ERROR:g})"
+            f"general losses scatter by only {scatter(general):.1e} nats between checkpoints: a fit"
+            " takes smoothed curves as exact, and its interval may miss the CMR; give raw losses,"
+            f" or state their error (se_general, at least {LEAST_ERROR:g})"
         )
     return tuple(notes)

@@ -66,6 +66,6 @@ def test_published_curves_without_their_errors_are_told():
     """What a user reads who gives smooth curves to a fit."""
     frame = gu2024.trajectories().drop(columns=["se_general", "se_domain"])
     (note,) = (n for n in bc.RunTable.from_frame(frame).notes if "scatter" in n)
-    assert "scatter by 5.2e-06" in note and "se_general, at least 0.0001" in note
+    assert "scatter by only 5.2e-06" in note and "se_general, at least 0.0001" in note
     stated = bc.RunTable.from_frame(gu2024.trajectories())
     assert not any("scatter" in n for n in stated.notes)
