@@ -291,8 +291,13 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     assert [round(v) for v in sorted(found["active"])] == [2, 3]
     assert [round(v, 1) for v in found["grid"]] == [8.5, 8.5]
     assert [round(v) for v in sorted(found["sobol"])] == [6, 8]
-    certified = [kind["endings"]["active"]["certified"] for kind in wrong.values()]
     said = " ".join(page.split())
+    own = json.loads((folder / "published.json").read_text(encoding="utf-8"))["gu2024"]
+    assert "Gu et al. after 0.7, the grid of that paper after 8.8" in said
+    assert [round(own["costs"][n]["settled"]["mean"], 1) for n in ("active", "grid")] == [0.7, 8.8]
+    assert "Of the ten campaigns whose interval was narrow enough one got a certificate" in said
+    assert sum(len(found) for found in own["certified"].values()) == 1
+    certified = [kind["endings"]["active"]["certified"] for kind in wrong.values()]
     worlds = sum(c["worlds"] for c in certified)
     covered, alone, above = (
         sum(c[key] for c in certified) for key in ("covered", "covered_by_the_fit", "too_high")
