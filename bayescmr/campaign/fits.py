@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +44,11 @@ def fit_seed(config: Config, number: int) -> int:
 
 
 def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
-    """Fit the table, and keep the posterior in ``fits/round-NNNN.nc`` of the campaign's folder.
+    """Fit general losses; keep the posterior in ``fits/round-NNNN.nc`` of the campaign's folder.
 
     It starts from scratch, so that the store alone decides what comes out, whatever was killed.
+    Domain losses have no part in a CMR: to fit them would double the time, and a decision would
+    wait for them to converge.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
         The file cannot be written; the sampler failed.
     """
     posterior = fit(
-        runs,
+        replace(runs, frame=runs.select("general")),
         seed=fit_seed(config, number),
         model=config.model,
         reference=centre_of(config.space, config.target),

@@ -41,7 +41,8 @@ def test_ninety_percent_intervals_cover(prior):
     for i in range(TABLES):
         draw = 20 * i
         runs = bc.RunTable.from_frame(simulate_runs(prior, draw=draw, seed=i))
-        fit = bc.fit(runs, seed=i, draws=500, tune=500)
+        # A fit of so few runs may not pass every gate; its interval is what counts here.
+        fit = bc.fit(runs, seed=i, draws=500, tune=500, retries=0)
         cmr = fit.cmr(bc.Target(**TARGET, tolerance=0.05))
         for estimand in hits:
             value = truth.draws[estimand].ravel()[draw]

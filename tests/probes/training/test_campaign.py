@@ -36,6 +36,8 @@ def told(base, corpora, tmp_path):
             "cost": {"evaluation_tokens": 2048},
         },
         "stop": {"width": 0.02},
+        # A fit at each checkpoint of running probes would take minutes; test_deciding has them.
+        "review": False,
         "probe": {
             "command": [sys.executable, "-m", "bayescmr", "probe", "job", "{job}"],
             "settings": {
@@ -89,6 +91,9 @@ def test_a_campaign_from_its_file_to_a_decision(told, tmp_path):
         export(store, "real", tmp_path / "exported")
     kept = bc.load(sorted((campaign.config.folder / "fits").glob("*.nc"))[-1])
     assert kept.provenance.fingerprint == last.fingerprint
+    # Domain losses are kept and exported, and not waited for: they have no part in a decision.
+    assert table["loss_domain"].notna().any()
+    assert set(kept.blocks) == {"general"} == set(kept.frame["role"])
     runs = bc.read_runs(tmp_path / "exported" / "runs.csv")
     assert set(runs.frame["run"]) == set(kept.frame["run"])
 
