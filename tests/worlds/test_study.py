@@ -297,6 +297,18 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     assert [round(own["costs"][n]["settled"]["mean"], 1) for n in ("active", "grid")] == [0.7, 8.8]
     assert "Of the ten campaigns whose interval was narrow enough one got a certificate" in said
     assert sum(len(found) for found in own["certified"].values()) == 1
+    alike = json.loads((folder / "posterior.json").read_text(encoding="utf-8"))
+    spent = {
+        name: sorted(round(kind["costs"][name]["settled"]["mean"], 1) for kind in alike.values())
+        for name in ("active", "grid", "sobol")
+    }
+    assert "on average 4.1 to 4.8 full runs for its small error, the grid 8.0 to 8.1, Sobol" in said
+    assert spent == {"active": [4.1, 4.8], "grid": [8.0, 8.1], "sobol": [6.0, 7.4]}
+    ends = [kind["endings"]["active"]["certified"] for kind in alike.values()]
+    assert "Of 29 certified ranges 27 hold the truth" in said
+    assert [sum(e[key] for e in ends) for key in ("worlds", "covered")] == [29, 27]
+    assert "costs 1.2 to 1.4 times as much in worlds from the prior" in said
+    assert mean("straddle") == [1.2, 1.4]
     certified = [kind["endings"]["active"]["certified"] for kind in wrong.values()]
     worlds = sum(c["worlds"] for c in certified)
     covered, alone, above = (
