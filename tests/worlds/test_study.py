@@ -304,6 +304,8 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     }
     assert "on average 4.1 to 4.8 full runs for its small error, the grid 8.0 to 8.1, Sobol" in said
     assert spent == {"active": [4.1, 4.8], "grid": [8.0, 8.1], "sobol": [6.0, 7.4]}
+    readme = (repo_root / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    assert "worlds like that grid after 4 to 5, against 8 and 6 to 7" in readme
     ends = [kind["endings"]["active"]["certified"] for kind in alike.values()]
     assert "Of 29 certified ranges 27 hold the truth" in said
     assert [sum(e[key] for e in ends) for key in ("worlds", "covered")] == [29, 27]
