@@ -4,7 +4,7 @@
     python case_studies/policies/study.py misspecified --worlds 24 --workers 2
     python case_studies/policies/study.py posterior --worlds 15 --workers 2
     python case_studies/policies/study.py replay --worlds 5 --workers 2
-    python case_studies/policies/study.py published --worlds 2 --workers 2
+    python case_studies/policies/study.py published --worlds 5 --workers 2
 
 Every policy plays in every world: same first runs, same losses, same fits. Traces go to
 build/policies/, where a killed study goes on; summary.py makes the numbers of the page of them.
