@@ -19,8 +19,8 @@ VENV := .venv
 INSTALL := $(UV) pip install --quiet --python $(VENV)/bin/python \
 	--constraints requirements.lock --build-constraints requirements.lock
 
-# One BLAS thread for each process: with more, test workers fight for the same cores. Three of them
-# for two cores: campaigns, servers and killed probes spend much of their time waiting.
+# One BLAS thread for each process: with more, two test workers fight for the same cores. Three
+# workers on two cores were no quicker (18 min 28 s, two 17 min 56 s).
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ demo: $(VENV)/.stamp-demo ## run the demonstration; its results go to demo/
 	@$(VENV)/bin/bayescmr demo --out demo
 
 test: $(VENV)/.stamp-test $(if $(findstring loggers,$(EXTRAS)),$(VENV)/.stamp-loggers) ## run the whole test suite (ARGS="..." goes to pytest)
-	@$(ONE_THREAD) $(VENV)/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(ONE_THREAD) $(VENV)/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.stamp-test ## check style, formatting and types
 	@$(VENV)/bin/ruff check --quiet --output-format concise

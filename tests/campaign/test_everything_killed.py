@@ -29,6 +29,8 @@ from bayescmr.campaign.config import read_config
 
 HERE = Path(__file__).parent
 KILLS = 50
+#: Of either kind at least so many: how often a probe is met alive is a matter of the machine.
+LEAST = {"controller": 10, "probe": 5}
 SIZE = 65_536
 
 
@@ -138,7 +140,7 @@ def test_nothing_is_lost_run_twice_or_overspent(
         campaign = Campaign.new(store, config)
         kills = {"controller": 0, "probe": 0}
         for _ in range(10 * KILLS):
-            if sum(kills.values()) >= KILLS:
+            if sum(kills.values()) >= KILLS and all(kills[k] >= n for k, n in LEAST.items()):
                 break
             pid = nursery.start(url, config.name)
             # Probes may die several times under one controller, and the controller with them.
@@ -183,7 +185,7 @@ def test_nothing_is_lost_run_twice_or_overspent(
         # Hidden: what was being written when a kill came.
         ends = [path.parent.name for path in config.folder.glob("*/attempts/[!.]*/command.json")]
         assert sorted(ends) == sorted(a.key for a in found.attempts if a.handle is not None)
-        assert kills["controller"] >= 10 and kills["probe"] >= 5, kills
+        assert all(kills[k] >= n for k, n in LEAST.items()), kills
 
 
 @pytest.mark.slow
