@@ -19,8 +19,7 @@ VENV := .venv
 INSTALL := $(UV) pip install --quiet --python $(VENV)/bin/python \
 	--constraints requirements.lock --build-constraints requirements.lock
 
-# One BLAS thread for each process: with more, two test workers fight for the same cores. Three
-# workers on two cores were no quicker (18 min 28 s, two 17 min 56 s).
+# One BLAS thread for each process: with more, two test workers fight for the same cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help

@@ -47,8 +47,8 @@ def fit_round(config: Config, runs: RunTable, number: int) -> Posterior:
     """Fit general losses; keep the posterior in ``fits/round-NNNN.nc`` of the campaign's folder.
 
     It starts from scratch, so that the store alone decides what comes out, whatever was killed.
-    Domain losses have no part in a CMR: to fit them would double the time, and a decision would
-    wait for them to converge.
+    Domain losses have no part in a CMR: to fit them takes time, and a decision would wait for
+    them to converge.
 
     Raises
     ------

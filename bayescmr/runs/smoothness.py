@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.lib.stride_tricks import sliding_window_view
 
-#: Error of a loss, seen or stated, below which the laws are no description of it any more, in
-#: nats/token: measured on published curves (case_studies/gu2024, *Smooth curves*).
+#: nats/token. With a smaller error of losses, seen or stated, fits of published curves missed the
+#: CMR (case_studies/gu2024, *Smooth curves*): no law is exact to that.
 LEAST_ERROR = 1e-4
 #: Neighbours whose third difference is looked at: a curve of any law is nearly a parabola there.
 _NEAR = 4

@@ -58,7 +58,8 @@ class Book:
         rows = []
         for (size, ratio, seed), made in self.runs.items():
             marks = self.world.space.checkpoints[size]
-            losses, errors = (f(size, ratio, seed) for f in (self.world.losses, self.world.se))
+            losses = self.world.losses(size, ratio, seed)
+            errors = self.world.se(size, ratio, seed)
             for tokens, change, se in zip(marks, losses, errors, strict=True):
                 if tokens <= made.reached:
                     rows.append(

@@ -203,8 +203,9 @@ def _buy(
                 book.buy(run, k, float(trajectory.cost[k]))
                 marks = np.asarray(space.checkpoints[run.size])
                 use = (marks >= space.min_tokens) & (marks <= until)
-                came = (f(run.size, run.ratio, run.seed)[use] for f in (world.losses, world.se))
-                pit += [round(u, 4) for u in told.compare(run, marks[use], *came)]
+                change = world.losses(run.size, run.ratio, run.seed)[use]
+                se = world.se(run.size, run.ratio, run.seed)[use]
+                pit += [round(u, 4) for u in told.compare(run, marks[use], change, se)]
             if book.spent >= level:
                 break
     book.deliver()

@@ -56,7 +56,7 @@ class ReplayWorld:
         Point at which priors are stated.
     truth : float
         What the fit of the whole table says: the best there is, with an error of its own.
-    changes, errors : mapping from (size, ratio, seed) to ndarray, shape (checkpoints,)
+    changes, standard_errors : mapping from (size, ratio, seed) to ndarray, shape (checkpoints,)
         Change of the general loss at the checkpoints of the space, and its stated standard error.
     """
 
@@ -65,7 +65,7 @@ class ReplayWorld:
     reference: Reference
     truth: float
     changes: Mapping[Key, Float]
-    errors: Mapping[Key, Float]
+    standard_errors: Mapping[Key, Float]
 
     @classmethod
     def of(
@@ -142,14 +142,8 @@ class ReplayWorld:
         return _of(self.changes, (size, ratio, seed))
 
     def se(self, size: float, ratio: float, seed: int) -> Float:
-        """Stated standard error of every loss of a run; see `World`.
-
-        Raises
-        ------
-        DesignError
-            The table has no such run.
-        """
-        return _of(self.errors, (size, ratio, seed))
+        """Stated standard error of these losses; see `World`, and errors of :meth:`losses`."""
+        return _of(self.standard_errors, (size, ratio, seed))
 
 
 def _of(runs: Mapping[Key, Float], key: Key) -> Float:

@@ -69,3 +69,15 @@ def test_published_curves_without_their_errors_are_told():
     assert "scatter by only 5.2e-06" in note and "se_general, at least 0.0001" in note
     stated = bc.RunTable.from_frame(gu2024.trajectories())
     assert not any("scatter" in n for n in stated.notes)
+
+
+def test_measured_losses_are_not_told(repo_root):
+    """Real tables: what case_studies/gu2024/README.md says of their scatter."""
+    studies = repo_root / "case_studies"
+    for name, expected in (
+        ("cpu_probes/runs.csv", 7.0e-3), ("cpu_probes/fresh.csv", 6.5e-3),
+        ("cpu_probes/second_base.csv", 4.3e-3), ("active_cpu/runs.csv", 3.3e-3),
+    ):  # fmt: skip
+        runs = bc.read_runs(studies / name)
+        assert scatter(runs.select("general")) == pytest.approx(expected, rel=0.01)
+        assert not any("scatter" in note for note in runs.notes)

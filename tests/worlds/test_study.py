@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import re
 import runpy
@@ -17,6 +18,7 @@ import pytest
 
 from bayescmr.checks.journal import read_journal
 from bayescmr.worlds import Ending, Trace
+from bayescmr.worlds.metrics import covers
 from bayescmr.worlds.trace import Round
 
 #: Number of a misspecified world whose first draw loses 260 nats.
@@ -311,6 +313,18 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     ends = [kind["endings"]["active"]["certified"] for kind in alike.values()]
     assert "Of 29 certified ranges 27 hold the truth" in said
     assert [sum(e[key] for e in ends) for key in ("worlds", "covered")] == [29, 27]
+    by_kind = {
+        (name, m): sorted(round(kind["costs"][name][m]["ratio"], 2) for kind in alike.values())
+        for name in ("straddle", "sobol", "grid", "random", "v_optimal")
+        for m in ("settled", "narrowed")
+    }
+    assert "(0.94 and 1.08 times as dear by error, 1.04 and 1.23 by width)" in said
+    assert by_kind["straddle", "settled"] == [0.94, 1.08]
+    assert by_kind["straddle", "narrowed"] == [1.04, 1.23]
+    for name in ("grid", "random", "v_optimal"):
+        assert all(1.8 <= ratio <= 2.7 for ratio in by_kind[name, "narrowed"])
+    assert "half to two thirds of Sobol's" in said
+    assert [round(1 / ratio, 1) for ratio in by_kind["sobol", "narrowed"]] == [0.7, 0.5]
     assert "costs 1.28 (error) to 1.32 times (width) as much in worlds from the prior" in said
     straddle = [costs["straddle"][m]["ratio"] for m in ("settled", "narrowed")]
     assert [round(v, 2) for v in straddle] == [1.28, 1.32]
@@ -326,3 +340,34 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     assert f"hold it in {alone} of {worlds}" in said
     assert f"keep their risk: {above} of {worlds} lie above the truth" in said
     assert above / worlds <= 0.1
+
+
+def test_narrow_answers_on_the_published_runs(page, folder):
+    """What is said of plays that were not certified, from their traces."""
+    text = lzma.decompress((folder / "traces" / "published.jsonl.xz").read_bytes()).decode()
+    _, *records = map(json.loads, text.splitlines())
+    plays = [Trace.of(trace) for r in records for trace in r["traces"].values()]
+    ended = [t for t in plays if t.ending]
+    held = [t for t in ended if covers(t.rounds[t.ending.round], t.truth)]
+    said = " ".join(page.split())
+    assert f"Of the {len(ended)} campaigns whose interval was narrow enough" in said
+    assert f"{len(held)} of the {len(ended)} intervals hold the answer of the whole table" in said
+    early = [
+        one for t in plays if t.policy == "grid" for one in t.rounds
+        if one.spent < 0.4 * t.rounds[-1].spent
+    ]  # fmt: skip
+    assert len(early) >= 5
+    assert all((one.lower, one.upper) == (0.0, 1.0) for one in early)
+
+
+def test_what_is_said_of_smooth_curves(folder, repo_root):
+    """The row of the table, and the FAQ, that have the errors which the published runs state."""
+    found = json.loads((folder / "truths.json").read_text(encoding="utf-8"))["gu2024"]
+    numbers = [found[key] for key in ("median", "lower", "upper")]
+    table = (repo_root / "case_studies" / "gu2024" / "README.md").read_text(encoding="utf-8")
+    assert "| 0.558 [0.544, 0.571] |" in table.split("| 1e-04 | stated")[1].split("\n")[0]
+    assert [round(v, 3) for v in numbers] == [0.558, 0.544, 0.571]
+    faq = " ".join((repo_root / "docs" / "faq.md").read_text(encoding="utf-8").split())
+    assert "told an error of 0.0001 nats it says 56 % [54 %, 57 %]" in faq
+    assert "| 0e+00 | none | 0.590 [0.566, 0.614] | 0.424 [0.349, 0.486] |" in table
+    assert "it says 42 % [35 %, 49 %]" in faq

@@ -109,7 +109,7 @@ def smoothness(design: Design) -> Check:
         + (f"{stated:.1e} stated as se" if stated else "none stated"),
         threshold=f"{LEAST_ERROR:g} nats, seen or stated",
         source="the law follows the shape of smooth curves and lets their height go: on published"
-        " ones the CMR was off by 14 points, and with an error of 0.0001 by less than 1",
+        f" ones the CMR was off by 14 points, and with an error of {LEAST_ERROR:g} by less than 1",
         advice="If the curves were smoothed or fitted, take the raw losses, or state the error that"
         f" is gone as se_general = {LEAST_ERROR:g} or more.",
     )
