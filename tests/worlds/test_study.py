@@ -323,6 +323,9 @@ def test_what_the_page_says_in_short_is_what_was_found(page, repo_root):
     assert by_kind["straddle", "narrowed"] == [1.04, 1.23]
     for name in ("grid", "random", "v_optimal"):
         assert all(1.8 <= ratio <= 2.7 for ratio in by_kind[name, "narrowed"])
+    assert "costs 1.59 to 2.25 times as much in worlds like the CPU grid" in said
+    v_optimal = [*by_kind["v_optimal", "settled"], *by_kind["v_optimal", "narrowed"]]
+    assert [min(v_optimal), max(v_optimal)] == [1.59, 2.25]
     assert "half to two thirds of Sobol's" in said
     assert [round(1 / ratio, 1) for ratio in by_kind["sobol", "narrowed"]] == [0.7, 0.5]
     assert "costs 1.28 (error) to 1.32 times (width) as much in worlds from the prior" in said
